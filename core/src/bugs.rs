@@ -1,0 +1,111 @@
+//! Deliberate bugs, for checking that the checks can fail. Every one is off, and costs nothing, unless
+//! the crate is built with `--cfg pglock_bugs`, which no release ever is.
+
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $bug:ident),* $(,)?) => {
+        /// A mistake that the tests must notice. The numbers are those of the list of deliberate bugs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Bug { $($(#[$doc])* $bug),* }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$bug),*];
+        }
+    };
+}
+
+bugs! {
+    /// The deadline is measured from the reply instead of the sending.
+    M01,
+    /// The holder trusts the whole lease, without a margin.
+    M02,
+    /// The margin covers one clock only.
+    M03,
+    /// The granularity is left out of the margin.
+    M04,
+    /// The deadline is one per cent late.
+    M05,
+    /// The deadline is one per mille late.
+    M05Permille,
+    /// The deadline is a hundredth of a per cent late.
+    M05Permyriad,
+    /// A challenger times its wait from the sending of its request.
+    M06,
+    /// The wait is not restarted when the record version number changes.
+    M07,
+    /// A challenger waits its own lease, not the row's.
+    M08,
+    /// A heartbeat does not check the number.
+    M09,
+    /// A release does not check the number.
+    M10,
+    /// Numbers restart when a row is deleted.
+    M11,
+    /// A success that comes too late counts.
+    M12,
+    /// A definite loss is ignored until the deadline.
+    M13,
+    /// An unknown outcome counts as success.
+    M14,
+    /// An unknown outcome counts as loss.
+    M15,
+    /// The deadline is never enforced.
+    M16,
+    /// Belief ends with the reply to a release.
+    M17,
+    /// The reply to an older request counts.
+    M18,
+    /// A take-over compares the owner, not the number.
+    M23,
+    /// A lease is shortened before the deadline is lowered.
+    M25,
+    /// Held at the very moment of the deadline.
+    M57,
+    /// Two terminal events for one lock.
+    M58,
+    /// A renewal accepts any number of ours, or a newer one.
+    M59,
+    /// An abandoned acquire is not given back.
+    M60,
+    /// A number is used again when a renewal is repeated.
+    M61,
+    /// The own new number is missing in the predicate.
+    M62,
+    /// Numbers are drawn from the seed.
+    M63,
+    /// A lease counts although a Go client wrote the row.
+    M64,
+    /// `now` of an outcome is read before the reply has arrived. A driver's bug; the world's to make.
+    M66,
+    /// One bad row fails a whole batch of renewals.
+    M67,
+    /// Renewals wait behind a blocked grant.
+    M68,
+}
+
+#[cfg(pglock_bugs)]
+std::thread_local! {
+    static ACTIVE: core::cell::Cell<Option<Bug>> = const { core::cell::Cell::new(None) };
+}
+
+/// Makes `bug` on this thread, or none.
+#[cfg(pglock_bugs)]
+pub fn switch_on(bug: Option<Bug>) {
+    ACTIVE.set(bug);
+}
+
+/// Whether `bug` is to be made on this thread.
+#[cfg(pglock_bugs)]
+#[must_use]
+pub fn made(bug: Bug) -> bool {
+    ACTIVE.get() == Some(bug)
+}
+
+/// Whether `bug` is to be made: never.
+#[cfg(not(pglock_bugs))]
+#[must_use]
+#[inline(always)]
+pub const fn made(_: Bug) -> bool {
+    false
+}

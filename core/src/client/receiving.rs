@@ -1,0 +1,103 @@
+//! What comes in: outcomes find the row, the renewals or the question they are about, and say
+//! something about their session.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Client;
+use crate::bugs::{Bug, made};
+use crate::error::{Failure, ServerError, Severity, Standing};
+use crate::flight::Cargo;
+use crate::lease::answer;
+use crate::name::LockName;
+use crate::output::{CommandId, Outcome, SessionId};
+use crate::statement::RenewalVerdict;
+use crate::value::Row;
+
+impl Client {
+    /// What an outcome says about its session.
+    pub(super) fn judge(&mut self, session: Option<SessionId>, outcome: &Outcome) {
+        let unfit = match outcome {
+            Outcome::Rows(_) => false,
+            Outcome::Lost => {
+                self.counters.unknown_outcomes += 1;
+                true
+            }
+            Outcome::Failed(error) => {
+                let standing = error.standing();
+                self.counters.unknown_outcomes += u64::from(standing == Standing::Unknown);
+                standing == Standing::SessionUnfit || error.severity != Severity::Error
+            }
+        };
+        if let Some(session) = session.filter(|_| unfit) {
+            self.give_up(session);
+        } else {
+            self.sessions.well();
+        }
+    }
+
+    pub(super) fn deliver(&mut self, command: CommandId, cargo: Cargo, outcome: Outcome) {
+        match cargo {
+            Cargo::Row(name) => self.with_row(&name, |row, context| {
+                row.handle_outcome(command, outcome, context);
+            }),
+            Cargo::Renewals(names) => self.deliver_renewals(command, &names, outcome),
+            Cargo::Question(id) => {
+                let (questions, mut context) = self.questions_and_context();
+                questions.handle_outcome(id, outcome, &mut context);
+            }
+        }
+    }
+
+    /// A lock without a verdict is one whose renewal has no known outcome.
+    fn deliver_renewals(&mut self, command: CommandId, names: &[LockName], outcome: Outcome) {
+        let (rows, outcome) = match outcome {
+            Outcome::Rows(rows) => (rows, Outcome::Lost),
+            outcome @ (Outcome::Failed(_) | Outcome::Lost) => (Vec::new(), outcome),
+        };
+        let mut verdicts = verdicts(rows);
+        for name in names {
+            let verdict = verdicts.remove(name.as_str());
+            self.with_row(name, |row, context| match verdict {
+                Some((verdict, lease)) => row.handle_verdict(command, verdict, lease, context),
+                None => row.handle_failure(command, &outcome, names.len(), context),
+            });
+        }
+    }
+
+    pub(super) fn give_up(&mut self, session: SessionId) {
+        let now = self.now;
+        let lost = self.sessions.give_up(session, &self.config, &mut self.jitter, now);
+        self.lose(lost);
+    }
+
+    pub(super) fn lose(&mut self, command: Option<CommandId>) {
+        let Some(command) = command else { return };
+        let cargo =
+            if made(Bug::M18) { self.flights.copy(command) } else { self.flights.land(command) };
+        self.counters.unknown_outcomes += 1;
+        if let Some(cargo) = cargo {
+            self.deliver(command, cargo, Outcome::Lost);
+        }
+    }
+
+    /// The server says why it cannot be reached. If that is for good, those who have just asked are told.
+    pub(super) fn note_connect_error(&mut self, error: &ServerError) {
+        if error.standing() == Standing::Refused {
+            let failure = Failure::Server(error.clone());
+            self.for_each_row(|row, context| row.fail_unanswered(&failure, context));
+            let (questions, mut context) = self.questions_and_context();
+            questions.fail_all(&failure, &mut context);
+        } else {
+            self.for_each_row(|row, _| row.note_trouble(error));
+            self.questions.note_trouble(error);
+        }
+    }
+}
+
+fn verdicts(rows: Vec<Row>) -> BTreeMap<String, (RenewalVerdict, Option<Duration>)> {
+    let verdict = |(name, verdict, lease)| (name, (verdict, lease));
+    rows.into_iter().filter_map(answer::renewal).map(verdict).collect()
+}

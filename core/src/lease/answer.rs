@@ -1,0 +1,108 @@
+//! Reads the rows that the lease statements answer. A row that does not fit is nobody's answer.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::identity::{Rvn, Token};
+use crate::question::Entry;
+use crate::statement::RenewalVerdict;
+use crate::value::{Row, Value};
+
+/// A row of the lock table at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Snapshot {
+    pub(crate) rvn: Option<Rvn>,
+    pub(crate) owner: Option<String>,
+    pub(crate) lease: Option<Duration>,
+    pub(crate) data: Option<Vec<u8>>,
+    pub(crate) token: Option<Token>,
+}
+
+/// The answer to an acquire: whether it was granted, and the row; `None` if the row came or went
+/// meanwhile.
+pub(crate) fn grant(rows: Vec<Row>) -> Result<Option<(bool, Snapshot)>, Unreadable> {
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let mut values = row.0.into_iter();
+    match values.next() {
+        Some(Value::Bool(granted)) => Ok(Some((granted, snapshot(values)?))),
+        _ => Err(Unreadable),
+    }
+}
+
+/// The answer to a look at one row; `None` if there is none.
+pub(crate) fn look(rows: Vec<Row>) -> Result<Option<Snapshot>, Unreadable> {
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let mut values = row.0.into_iter();
+    match values.next() {
+        Some(Value::Text(_)) => snapshot(values).map(Some),
+        _ => Err(Unreadable),
+    }
+}
+
+/// A row that somebody asked to read.
+pub(crate) fn entry(row: Row) -> Option<Entry> {
+    let mut values = row.0.into_iter();
+    let Some(Value::Text(name)) = values.next() else { return None };
+    let Snapshot { rvn, owner, lease, data, token } = snapshot(values).ok()?;
+    Some(Entry { name, rvn, owner, lease, data, token })
+}
+
+/// The answer to a renewal, for one lock.
+pub(crate) fn renewal(row: Row) -> Option<(String, RenewalVerdict, Option<Duration>)> {
+    let mut values = row.0.into_iter();
+    match (values.next()?, values.next()?, values.next()?, values.next()) {
+        (Value::Text(name), Value::Text(verdict), lease, None) => {
+            Some((name, RenewalVerdict::parse(&verdict)?, milliseconds(&lease).ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// The answer to an amendment: the lease that now stands in the row; `None` if the row is not ours.
+pub(crate) fn amended(rows: &[Row]) -> Result<Option<Option<Duration>>, Unreadable> {
+    match rows.first().map(|row| row.0.as_slice()) {
+        None => Ok(None),
+        Some([lease]) => milliseconds(lease).map(Some),
+        Some(_) => Err(Unreadable),
+    }
+}
+
+/// An answer to another statement, or from another program's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+fn snapshot(values: impl Iterator<Item = Value>) -> Result<Snapshot, Unreadable> {
+    let values: Vec<Value> = values.collect();
+    let [rvn, owner, lease, data, token] =
+        <[Value; 5]>::try_from(values).map_err(|_| Unreadable)?;
+    Ok(Snapshot {
+        rvn: number(&rvn)?.map(Rvn::new),
+        owner: match owner {
+            Value::Text(owner) => Some(owner),
+            Value::Null => None,
+            Value::Int8(_) | Value::Bool(_) | Value::Bytea(_) => return Err(Unreadable),
+        },
+        lease: milliseconds(&lease)?,
+        data: match data {
+            Value::Bytea(data) => Some(data),
+            Value::Null => None,
+            Value::Int8(_) | Value::Bool(_) | Value::Text(_) => return Err(Unreadable),
+        },
+        token: number(&token)?.map(Token::new),
+    })
+}
+
+fn number(value: &Value) -> Result<Option<i64>, Unreadable> {
+    match value {
+        Value::Int8(number) => Ok(Some(*number)),
+        Value::Null => Ok(None),
+        Value::Bool(_) | Value::Text(_) | Value::Bytea(_) => Err(Unreadable),
+    }
+}
+
+/// A lease; one below a millisecond, which nobody of ours writes, counts as none.
+fn milliseconds(value: &Value) -> Result<Option<Duration>, Unreadable> {
+    let milliseconds = number(value)?.and_then(|number| u64::try_from(number).ok());
+    Ok(milliseconds.filter(|n| *n > 0).map(Duration::from_millis))
+}

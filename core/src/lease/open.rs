@@ -1,0 +1,261 @@
+//! A row that is not ours as far as we know: what to ask of it, and what its answers mean.
+//!
+//! An acquire whose outcome is unknown leaves its number behind; the next one accepts it, so that
+//! what was granted unknowingly is found.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::answer::{self, Snapshot};
+use super::giving_back::GivingBack;
+use super::held::Granted;
+use super::sighting::Sighting;
+use super::waiter::Waiter;
+use crate::bugs::{Bug, made};
+use crate::config::Timing;
+use crate::context::Context;
+use crate::identity::Rvn;
+use crate::name::LockName;
+use crate::output::{CommandId, LockId};
+use crate::statement::{Acquire, Content, Read, Statement};
+use crate::time::Instant;
+use crate::value::Row;
+
+/// How many numbers of unknown outcome are kept; forgetting one costs a wait, never safety.
+const REMEMBERED: usize = 32;
+
+/// How often a row that moves is asked again without a pause.
+const AT_ONCE: u32 = 3;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Open {
+    /// Numbers of ours that may stand in the row, or may be written yet.
+    mine: Vec<Rvn>,
+    /// The spans of the last acquire.
+    timing: Option<Timing>,
+    on_its_way: Option<Sent>,
+    next: Instant,
+    failures: u32,
+    moves: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sent {
+    command: CommandId,
+    at: Instant,
+    asked: Asked,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Asked {
+    Look,
+    Acquire {
+        on_behalf_of: LockId,
+        number: Rvn,
+        seen: Option<Rvn>,
+        timing: Timing,
+        keep_data: bool,
+    },
+}
+
+/// What a reply means.
+pub(crate) enum Meaning {
+    /// The lock is ours.
+    Granted(Granted, Snapshot),
+    /// Somebody else holds it.
+    HeldBy(Rvn, Snapshot),
+    /// It moved while we looked, or is free: to be asked again at once.
+    Moved,
+    /// The reply cannot be read; what it was to tell is unknown.
+    Unreadable,
+}
+
+/// A reply, with when it was asked for.
+pub(crate) struct Reply {
+    pub(crate) asked_at: Instant,
+    pub(crate) meaning: Meaning,
+}
+
+impl Open {
+    /// A row without a number of ours, to be asked from `next` on.
+    pub(crate) const fn at(next: Instant) -> Self {
+        Self { mine: Vec::new(), timing: None, on_its_way: None, next, failures: 0, moves: 0 }
+    }
+
+    pub(crate) const fn is_on_its_way(&self) -> bool {
+        self.on_its_way.is_some()
+    }
+
+    pub(crate) fn awaits(&self, command: CommandId) -> bool {
+        self.on_its_way.as_ref().is_some_and(|sent| sent.command == command)
+    }
+
+    /// Gives back what may be ours though nobody asks for it any more.
+    pub(crate) fn give_back(&mut self, now: Instant) -> Option<GivingBack> {
+        let timing = self.timing.filter(|_| !self.mine.is_empty() && !made(Bug::M60))?;
+        Some(GivingBack::abandoned(mem::take(&mut self.mine), timing, now))
+    }
+
+    pub(crate) const fn work_due(&self) -> Option<Instant> {
+        if self.on_its_way.is_some() { None } else { Some(self.next) }
+    }
+
+    /// Whom the acquire on its way is for.
+    pub(crate) fn on_behalf_of(&self) -> Option<LockId> {
+        match self.on_its_way.as_ref()?.asked {
+            Asked::Look => None,
+            Asked::Acquire { on_behalf_of, .. } => Some(on_behalf_of),
+        }
+    }
+
+    /// Looks at a row whose holder may still be alive; otherwise asks for the lock.
+    pub(crate) fn statement(
+        &mut self,
+        name: &LockName,
+        head: &mut Waiter,
+        sighting: Option<&Sighting>,
+        command: CommandId,
+        context: &mut Context<'_>,
+    ) -> Statement {
+        let dead = |sighting: &&Sighting| {
+            let dead_at = sighting.dead_at(head.timing.lease, context.config);
+            dead_at.is_some_and(|dead_at| dead_at <= context.now)
+        };
+        let seen = sighting.filter(dead).map(|sighting| sighting.rvn);
+        let first = !mem::replace(&mut head.asked, true);
+        let watching = sighting.is_some() && seen.is_none() && !first;
+        let (asked, statement) = if watching {
+            (Asked::Look, Statement::Read(Read::One(name.clone())))
+        } else {
+            self.acquire(name, head, seen, context)
+        };
+        self.on_its_way = Some(Sent { command, at: context.now, asked });
+        statement
+    }
+
+    fn acquire(
+        &mut self,
+        name: &LockName,
+        head: &Waiter,
+        seen: Option<Rvn>,
+        context: &mut Context<'_>,
+    ) -> (Asked, Statement) {
+        let number = context.numbers.draw();
+        if self.mine.len() == REMEMBERED {
+            self.mine.remove(0);
+        }
+        self.mine.push(number);
+        self.timing = Some(head.timing);
+        let request = &head.request;
+        let timing = head.timing;
+        let statement = Statement::Acquire(Acquire {
+            name: name.clone(),
+            seen,
+            mine: self.mine.clone(),
+            new: number,
+            owner: request.owner.clone().unwrap_or_else(|| context.config.owner.clone()),
+            lease: timing.lease,
+            content: Content { data: request.data.clone(), replace: request.replace_data },
+            lock_timeout: timing.lock_timeout,
+        });
+        let keep_data = request.keep_data;
+        (Asked::Acquire { on_behalf_of: head.lock, number, seen, timing, keep_data }, statement)
+    }
+
+    /// The statement on its way has no answer: it may have been applied, or may be yet.
+    pub(crate) fn no_answer(&mut self) {
+        self.on_its_way = None;
+    }
+
+    /// The statement on its way was not applied.
+    pub(crate) fn not_applied(&mut self) {
+        if let Some(Asked::Acquire { number, .. }) = self.on_its_way.take().map(|sent| sent.asked) {
+            self.forget(number);
+        }
+    }
+
+    fn forget(&mut self, number: Rvn) {
+        self.mine.retain(|mine| *mine != number);
+    }
+
+    /// Asks again after a pause that grows.
+    pub(crate) fn pause(&mut self, context: &mut Context<'_>) {
+        self.failures = self.failures.saturating_add(1);
+        self.next = context.after_pause(self.failures);
+    }
+
+    /// Asks again at `moment`.
+    pub(crate) const fn ask_at(&mut self, moment: Instant) {
+        self.next = moment;
+    }
+
+    /// Asks again at once; after some times in a row, with the pauses of a poll.
+    pub(crate) fn ask_again(&mut self, context: &mut Context<'_>) {
+        self.moves = self.moves.saturating_add(1);
+        self.next = if self.moves <= AT_ONCE {
+            context.now
+        } else {
+            context.after_spread(context.config.poll)
+        };
+    }
+
+    /// The row stays as it is: asks again within a poll, and at once when the holder would be dead.
+    pub(crate) fn watch(&mut self, dead_at: Option<Instant>, context: &mut Context<'_>) {
+        self.moves = 0;
+        self.failures = 0;
+        let poll = context.after_spread(context.config.poll);
+        self.next = dead_at.map_or(poll, |dead_at| dead_at.min(poll));
+    }
+
+    /// Reads the rows that the statement on its way has answered.
+    pub(crate) fn read(&mut self, rows: Vec<Row>) -> Option<Reply> {
+        let Sent { at, asked, .. } = self.on_its_way.take()?;
+        let meaning = match asked {
+            Asked::Look => match answer::look(rows) {
+                Ok(row) => self.seen(row, None),
+                Err(answer::Unreadable) => Meaning::Unreadable,
+            },
+            Asked::Acquire { on_behalf_of, number, seen, timing, keep_data } => {
+                match answer::grant(rows) {
+                    Ok(Some((true, row))) => {
+                        self.granted(on_behalf_of, number, timing, keep_data, at, row)
+                    }
+                    Ok(answer) => {
+                        self.forget(number);
+                        self.seen(answer.map(|(_, row)| row), seen)
+                    }
+                    Err(answer::Unreadable) => Meaning::Unreadable,
+                }
+            }
+        };
+        Some(Reply { asked_at: at, meaning })
+    }
+
+    fn granted(
+        &mut self,
+        lock: LockId,
+        number: Rvn,
+        timing: Timing,
+        keep_data: bool,
+        sent: Instant,
+        row: Snapshot,
+    ) -> Meaning {
+        let Some(token) = row.token else { return Meaning::Unreadable };
+        self.forget(number);
+        let unknown = mem::take(&mut self.mine);
+        Meaning::Granted(Granted { lock, number, unknown, sent, timing, keep_data, token }, row)
+    }
+
+    /// A refusal, or a look. A row that fits the predicate of the statement itself has moved.
+    fn seen(&self, row: Option<Snapshot>, seen: Option<Rvn>) -> Meaning {
+        match row {
+            Some(row) => match row.rvn {
+                Some(rvn) if Some(rvn) != seen && !self.mine.contains(&rvn) => {
+                    Meaning::HeldBy(rvn, row)
+                }
+                Some(_) | None => Meaning::Moved,
+            },
+            None => Meaning::Moved,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A foreign holder as this client has watched it: which number, and since when it has not changed on
+//! this client's clock. Never handed to another client, never kept beyond this process.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use super::answer::Snapshot;
+use crate::bugs::{Bug, made};
+use crate::config::Config;
+use crate::event::Holder;
+use crate::identity::{Rvn, Token};
+use crate::time::Instant;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sighting {
+    pub(crate) rvn: Rvn,
+    since: Instant,
+    lease: Option<Duration>,
+    owner: Option<String>,
+    token: Option<Token>,
+}
+
+impl Sighting {
+    /// Notes what a reply showed that was handled at `now`; what was noted before stands if nothing
+    /// has changed.
+    pub(crate) fn note(before: Option<Self>, rvn: Rvn, row: Snapshot, now: Instant) -> Self {
+        let marked = rvn.is_marked() || made(Bug::M64);
+        let lease = row.lease.filter(|_| marked);
+        let token = row.token.filter(|_| marked);
+        let since = match before {
+            Some(before) if before.rvn == rvn && before.lease == lease => before.since,
+            Some(before) if made(Bug::M07) => before.since,
+            Some(_) | None => now,
+        };
+        Self { rvn, since, lease, owner: row.owner, token }
+    }
+
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Whether the holder is the same person, though its number may have changed.
+    pub(crate) fn same_holder(&self, holder: &Holder) -> bool {
+        self.owner == holder.owner && self.token == holder.token
+    }
+
+    /// How long the row must stay unchanged before a challenger of lease `own` takes it over: the lease
+    /// in the row. A marked row without one was edited by hand; the longest lease covers it.
+    fn dead_after(&self, own: Duration, config: &Config) -> Duration {
+        if made(Bug::M08) {
+            return own;
+        }
+        match self.lease {
+            Some(lease) => lease,
+            None if self.rvn.is_marked() => config.longest_lease,
+            None => config.foreign.dead_after(own),
+        }
+    }
+
+    /// When a challenger of lease `own` may take the lock over; `None` past the clock's end.
+    pub(crate) fn dead_at(&self, own: Duration, config: &Config) -> Option<Instant> {
+        self.since.checked_add(self.dead_after(own, config))
+    }
+
+    pub(crate) fn holder(&self, own: Duration, config: &Config, now: Instant) -> Holder {
+        Holder {
+            owner: self.owner.clone(),
+            token: self.token,
+            lease: self.dead_after(own, config),
+            unchanged_for: now.since(self.since),
+        }
+    }
+}

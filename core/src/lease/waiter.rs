@@ -1,0 +1,121 @@
+//! An acquire that waits for its lock, and what a look at the row means to it.
+
+use super::sighting::Sighting;
+use crate::config::Timing;
+use crate::context::Context;
+use crate::error::{Failure, ServerError};
+use crate::event::{Event, Holder};
+use crate::identity::Rvn;
+use crate::output::LockId;
+use crate::request::{Request, Wait};
+use crate::time::Instant;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Waiter {
+    pub(crate) lock: LockId,
+    pub(crate) request: Request,
+    pub(crate) timing: Timing,
+    pub(crate) since: Instant,
+    /// Whether the server has been asked on its behalf, and has answered.
+    pub(crate) asked: bool,
+    pub(crate) answered: bool,
+    give_up: Option<Instant>,
+    baseline: Option<Rvn>,
+    told: Option<Holder>,
+    trouble: Option<ServerError>,
+}
+
+impl Waiter {
+    pub(crate) fn new(
+        lock: LockId,
+        request: Request,
+        timing: Timing,
+        context: &Context<'_>,
+    ) -> Self {
+        let give_up = match request.wait {
+            Wait::ForEver => None,
+            Wait::AtMost(span) => Some(context.now.saturating_add(span)),
+            Wait::Try | Wait::Probe => Some(context.now.saturating_add(context.config.patience)),
+        };
+        Self {
+            lock,
+            request,
+            timing,
+            since: context.now,
+            asked: false,
+            answered: false,
+            give_up,
+            baseline: None,
+            told: None,
+            trouble: None,
+        }
+    }
+
+    pub(crate) const fn waits_its_turn(&self) -> bool {
+        match self.request.wait {
+            Wait::ForEver | Wait::AtMost(_) => true,
+            Wait::Try | Wait::Probe => false,
+        }
+    }
+
+    /// When it stops waiting if nothing happens.
+    pub(crate) const fn gives_up_at(&self) -> Option<Instant> {
+        self.give_up
+    }
+
+    pub(crate) fn note_trouble(&mut self, error: &ServerError) {
+        self.trouble = Some(error.clone());
+    }
+
+    /// The event that ends it for want of time.
+    pub(crate) fn too_late(self, holder: Option<Holder>) -> Event {
+        let lock = self.lock;
+        match self.request.wait {
+            Wait::ForEver | Wait::AtMost(_) => Event::TimedOut { lock, holder },
+            Wait::Try | Wait::Probe => {
+                Event::Failed { lock, failure: Failure::Unreachable(self.trouble) }
+            }
+        }
+    }
+
+    /// The lock was seen with another holder. Answers the event that ends the waiting, if it does.
+    pub(crate) fn see(&mut self, sighting: &Sighting, context: &mut Context<'_>) -> Option<Event> {
+        self.answered = true;
+        let lock = self.lock;
+        let holder = || sighting.holder(self.timing.lease, context.config, context.now);
+        match self.request.wait {
+            Wait::Try => Some(Event::Busy { lock, holder: Some(holder()) }),
+            Wait::Probe if self.baseline.is_some_and(|seen| seen != sighting.rvn) => {
+                Some(Event::Busy { lock, holder: Some(holder()) })
+            }
+            Wait::Probe => {
+                self.baseline = Some(sighting.rvn);
+                self.give_up = Some(context.now.saturating_add(context.config.patience));
+                self.tell_holder(holder(), sighting, context);
+                None
+            }
+            Wait::ForEver | Wait::AtMost(_) => {
+                self.tell_holder(holder(), sighting, context);
+                None
+            }
+        }
+    }
+
+    fn tell_holder(&mut self, holder: Holder, sighting: &Sighting, context: &mut Context<'_>) {
+        if self.told.as_ref().is_some_and(|told| sighting.same_holder(told)) {
+            return;
+        }
+        self.told = Some(holder.clone());
+        context.tell(Event::Waiting { lock: self.lock, holder });
+    }
+
+    /// The lock is held by this very client: what that means to one that does not wait.
+    pub(crate) fn see_own(&self, holder: Option<&Holder>) -> Option<Event> {
+        match self.request.wait {
+            Wait::Try | Wait::Probe => {
+                Some(Event::Busy { lock: self.lock, holder: holder.cloned() })
+            }
+            Wait::ForEver | Wait::AtMost(_) => None,
+        }
+    }
+}

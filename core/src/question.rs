@@ -1,0 +1,224 @@
+//! Questions that need no lock: reading rows, and work on the table itself. Knows how to ask again, not
+//! what the rows mean.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::{Failure, ServerError, Standing};
+use crate::event::Event;
+use crate::identity::{Rvn, Token};
+use crate::lease::answer::entry;
+use crate::name::LockName;
+use crate::output::{Outcome, QuestionId};
+use crate::schema::{self, TableReport};
+use crate::statement::{Read, Statement};
+use crate::time::Instant;
+use crate::value::Row;
+
+/// A question to the server. All can be asked again without harm.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Question {
+    /// Reads one row; works on a read-only standby.
+    Get(LockName),
+    /// Reads all rows whose names start so, in byte order of their names; works on a read-only standby.
+    List {
+        /// How the names start; empty for all.
+        prefix: String,
+    },
+    /// Creates the table and its sequences where missing and adds missing columns.
+    CreateTable,
+    /// Looks whether the table has what is needed.
+    CheckTable,
+    /// Drops the table and its sequences.
+    DropTable,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Answer {
+    /// To [`Question::Get`] and [`Question::List`].
+    Entries(Vec<Entry>),
+    /// To [`Question::CheckTable`].
+    Table(TableReport),
+    /// To [`Question::CreateTable`] and [`Question::DropTable`].
+    Done,
+}
+
+/// A row of the lock table, as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The lock's name as it stands in the row: another program may have put there what no [`LockName`] is.
+    pub name: String,
+    /// The record version number; `None` if nobody holds the lock.
+    pub rvn: Option<Rvn>,
+    /// The label of the holder, or of the last one.
+    pub owner: Option<String>,
+    /// The holder's lease, or the last one's.
+    pub lease: Option<Duration>,
+    /// The data.
+    pub data: Option<Vec<u8>>,
+    /// The fencing token of the last grant.
+    pub token: Option<Token>,
+}
+
+impl Entry {
+    /// Whether the row names a holder. It may be dead: only watching the number for a lease tells.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.rvn.is_some()
+    }
+}
+
+/// The questions under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Questions {
+    asked: BTreeMap<QuestionId, Asked>,
+    next_id: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    question: Question,
+    on_its_way: bool,
+    next: Instant,
+    give_up: Instant,
+    failures: u32,
+    trouble: Option<ServerError>,
+}
+
+impl Questions {
+    pub(crate) const fn new() -> Self {
+        Self { asked: BTreeMap::new(), next_id: 0 }
+    }
+
+    pub(crate) fn ask(&mut self, question: Question, context: &Context<'_>) -> QuestionId {
+        let id = QuestionId::new(self.next_id);
+        self.next_id += 1;
+        let give_up = context.now.saturating_add(context.config.patience);
+        let asked = Asked {
+            question,
+            on_its_way: false,
+            next: context.now,
+            give_up,
+            failures: 0,
+            trouble: None,
+        };
+        self.asked.insert(id, asked);
+        id
+    }
+
+    /// When the first question is to be asked.
+    pub(crate) fn next_ask(&self) -> Option<Instant> {
+        self.asked.values().filter(|asked| !asked.on_its_way).map(|asked| asked.next).min()
+    }
+
+    /// When the first question is given up.
+    pub(crate) fn next_give_up(&self) -> Option<Instant> {
+        self.asked.values().map(|asked| asked.give_up).min()
+    }
+
+    /// The statement of a question that is due, and how long to wait for its reply.
+    pub(crate) fn statement(
+        &mut self,
+        context: &Context<'_>,
+    ) -> Option<(QuestionId, Statement, Duration)> {
+        let due = |asked: &Asked| !asked.on_its_way && asked.next <= context.now;
+        let (id, asked) = self.asked.iter_mut().find(|(_, asked)| due(asked))?;
+        asked.on_its_way = true;
+        Some((*id, asked.question.statement(), context.config.patience))
+    }
+
+    pub(crate) fn handle_outcome(
+        &mut self,
+        id: QuestionId,
+        outcome: Outcome,
+        context: &mut Context<'_>,
+    ) {
+        let Some(asked) = self.asked.get_mut(&id) else { return };
+        asked.on_its_way = false;
+        let answer = match outcome {
+            Outcome::Rows(rows) => {
+                asked.question.answer(rows, context.config).ok_or(Failure::Undecodable)
+            }
+            Outcome::Failed(error) if error.standing() == Standing::Refused => {
+                Err(Failure::Server(error))
+            }
+            Outcome::Failed(error) if error.is_standby() => Err(Failure::Server(error)),
+            Outcome::Failed(error) => return asked.again(Some(error), context),
+            Outcome::Lost => return asked.again(None, context),
+        };
+        self.answer(id, answer, context);
+    }
+
+    /// No question can be answered any more.
+    pub(crate) fn fail_all(&mut self, failure: &Failure, context: &mut Context<'_>) {
+        while let Some(id) = self.asked.keys().next().copied() {
+            self.answer(id, Err(failure.clone()), context);
+        }
+    }
+
+    /// The server could not be reached.
+    pub(crate) fn note_trouble(&mut self, error: &ServerError) {
+        for asked in self.asked.values_mut() {
+            asked.trouble = Some(error.clone());
+        }
+    }
+
+    /// Gives up what has had no answer for too long, or everything.
+    pub(crate) fn give_up(&mut self, all: bool, context: &mut Context<'_>) {
+        let over = |asked: &Asked| all || asked.give_up <= context.now;
+        let ids: Vec<_> =
+            self.asked.iter().filter(|(_, asked)| over(asked)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let trouble = self.asked.get(&id).and_then(|asked| asked.trouble.clone());
+            self.answer(id, Err(Failure::Unreachable(trouble)), context);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        question: QuestionId,
+        answer: Result<Answer, Failure>,
+        context: &mut Context<'_>,
+    ) {
+        self.asked.remove(&question);
+        context.tell(Event::Answered { question, answer });
+    }
+}
+
+impl Asked {
+    fn again(&mut self, error: Option<ServerError>, context: &mut Context<'_>) {
+        self.failures = self.failures.saturating_add(1);
+        self.trouble = error.or(self.trouble.take());
+        self.next = context.after_pause(self.failures);
+    }
+}
+
+impl Question {
+    fn statement(&self) -> Statement {
+        match self {
+            Self::Get(name) => Statement::Read(Read::One(name.clone())),
+            Self::List { prefix } => Statement::Read(Read::All { prefix: prefix.clone() }),
+            Self::CreateTable => Statement::CreateTable,
+            Self::CheckTable => Statement::CheckTable,
+            Self::DropTable => Statement::DropTable,
+        }
+    }
+
+    fn answer(&self, rows: Vec<Row>, config: &Config) -> Option<Answer> {
+        match self {
+            Self::Get(_) | Self::List { .. } => {
+                rows.into_iter().map(entry).collect::<Option<_>>().map(Answer::Entries)
+            }
+            Self::CheckTable => schema::report(&config.table, &rows).map(Answer::Table),
+            Self::CreateTable | Self::DropTable => Some(Answer::Done),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The texts of the lease statements on one table. What they mean stands in `statement.rs`.
+//!
+//! Each text keeps properties that are easily lost in a rewrite; they are noted beside it and pinned
+//! by tests on a real server.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+use crate::schema;
+use crate::statement::{Query, Statement};
+use crate::table::{Table, literal};
+
+/// The texts of all statements on one table, made once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Sql {
+    pub(crate) acquire: String,
+    pub(crate) release: String,
+    pub(crate) renew: String,
+    pub(crate) amend: String,
+    pub(crate) read_one: String,
+    pub(crate) read_all: String,
+    pub(crate) create_table: String,
+    pub(crate) check_table: String,
+    pub(crate) drop_table: String,
+}
+
+/// The texts are long and always the same.
+impl fmt::Debug for Sql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sql").finish_non_exhaustive()
+    }
+}
+
+impl Sql {
+    /// The texts for this table.
+    #[must_use]
+    pub fn new(table: &Table) -> Self {
+        let locks = table.to_sql();
+        let next_token = format!("nextval({})", literal(&table.relation("_token")));
+        Self {
+            acquire: acquire(&locks, &next_token),
+            release: release(&locks),
+            renew: renew(&locks),
+            amend: amend(&locks),
+            read_one: read(&locks, "name = $1::text", ""),
+            read_all: read(&locks, "starts_with(name, $1::text)", " ORDER BY name COLLATE \"C\""),
+            create_table: schema::create(table),
+            check_table: schema::check(table),
+            drop_table: schema::drop(table),
+        }
+    }
+
+    /// The text and parameters of a statement: what [`Command::query`](crate::Command::query) gives.
+    #[must_use]
+    pub fn query(&self, statement: &Statement) -> Query<'_> {
+        statement.query(self)
+    }
+}
+
+/// Settings that hold for this statement only: how long to wait for a row, and that a commit
+/// which was acknowledged is never lost.
+fn strict(lock_timeout: &str) -> String {
+    format!(
+        "strict AS MATERIALIZED (SELECT set_config('lock_timeout', {lock_timeout}, true), \
+         CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') \
+         THEN set_config('synchronous_commit', 'on', true) END)"
+    )
+}
+
+/// A refused try runs the first sub-select only and writes nothing. A granted one draws its token after
+/// the row is locked, compares again after it waited for the row, and waits for fences, since it
+/// sets the key column. Run twice, it keeps the token it drew.
+fn acquire(locks: &str, next_token: &str) -> String {
+    let strict = strict("$9::text");
+    format!(
+        "WITH {strict}, \
+         seen AS MATERIALIZED (SELECT record_version_number AS rvn, owner, lease_ms, data, fencing_token \
+           FROM {locks} WHERE name = $1::text), \
+         took AS (INSERT INTO {locks} AS l (name, owner) SELECT $1::text, $5::text FROM strict \
+           WHERE NOT EXISTS (SELECT FROM seen WHERE NOT (rvn IS NULL OR rvn IS NOT DISTINCT FROM $2::int8 \
+             OR rvn = ANY($3::int8[]))) \
+           ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name, record_version_number = $4::int8, \
+             owner = $5::text, lease_ms = $6::int8, waiter = NULL, \
+             fencing_token = CASE WHEN l.record_version_number = $4::int8 AND l.fencing_token IS NOT NULL \
+               THEN l.fencing_token ELSE {next_token} END, \
+             data = CASE WHEN $7::bool OR (l.record_version_number IS NULL AND l.data IS NULL) \
+               THEN $8::bytea ELSE l.data END \
+           WHERE l.record_version_number IS NULL OR l.record_version_number IS NOT DISTINCT FROM $2::int8 \
+             OR l.record_version_number = ANY($3::int8[]) \
+           RETURNING record_version_number, owner, lease_ms, data, fencing_token) \
+         SELECT coalesce(record_version_number = $4::int8, false), record_version_number, owner::text, \
+           lease_ms, data, fencing_token FROM took \
+         UNION ALL SELECT false, rvn, owner::text, lease_ms, data, fencing_token FROM seen \
+           WHERE NOT EXISTS (SELECT FROM took)"
+    )
+}
+
+fn release(locks: &str) -> String {
+    let strict = strict("$4::text");
+    format!(
+        "WITH {strict} UPDATE {locks} AS l SET record_version_number = NULL, \
+         data = CASE WHEN $3::bool THEN l.data END FROM strict \
+         WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.fencing_token"
+    )
+}
+
+/// Never waits: rows that somebody else has locked are skipped and said to be so. `done` updates only
+/// what `grab` has locked and compared, and `grab` starts from the names, of which there are fewer than of
+/// numbers, so that the planner stays with the index.
+fn renew(locks: &str) -> String {
+    let strict = strict("'1s'");
+    format!(
+        "WITH {strict}, \
+         want AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::int8[]) w(name, new)), \
+         may AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::int8[]) m(name, rvn)), \
+         grab AS MATERIALIZED (SELECT l.name FROM want w JOIN {locks} l ON l.name = w.name \
+           JOIN may m ON m.name = w.name AND m.rvn = l.record_version_number \
+           FOR NO KEY UPDATE OF l SKIP LOCKED), \
+         done AS (UPDATE {locks} l SET record_version_number = w.new FROM want w JOIN grab USING (name) \
+           WHERE l.name = w.name RETURNING l.name, l.lease_ms) \
+         SELECT w.name, CASE WHEN d.name IS NOT NULL THEN 'renewed' WHEN m.name IS NOT NULL THEN 'row locked' \
+           ELSE 'lost' END, d.lease_ms \
+         FROM want w CROSS JOIN strict LEFT JOIN done d USING (name) LEFT JOIN {locks} s ON s.name = w.name \
+         LEFT JOIN may m ON m.name = w.name AND m.rvn = s.record_version_number"
+    )
+}
+
+fn amend(locks: &str) -> String {
+    let strict = strict("$7::text");
+    format!(
+        "WITH {strict} UPDATE {locks} AS l SET record_version_number = $3::int8, \
+         lease_ms = coalesce($4::int8, l.lease_ms), \
+         data = CASE WHEN $5::bool THEN $6::bytea ELSE l.data END FROM strict \
+         WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.lease_ms"
+    )
+}
+
+fn read(locks: &str, condition: &str, order: &str) -> String {
+    format!(
+        "SELECT name::text, record_version_number, owner::text, lease_ms, data, fencing_token \
+         FROM {locks} WHERE {condition}{order}"
+    )
+}

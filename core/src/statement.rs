@@ -1,0 +1,269 @@
+//! The statements of the lease family as typed values: what they mean, and their parameters. Their texts
+//! stand in `sql.rs` and `schema.rs`.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::identity::Rvn;
+use crate::name::{LockName, Owner};
+use crate::sql::Sql;
+use crate::value::Param;
+
+/// A statement. Each is a transaction of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Statement {
+    /// Grants a free row, one that shows the number seen, or one that shows a number of ours.
+    Acquire(Acquire),
+    /// Frees a row that shows a number of ours.
+    Release(Release),
+    /// Writes new numbers into rows that show a number of ours.
+    Renew(Renew),
+    /// Renews one lock with another lease or other data.
+    Amend(Amend),
+    /// Reads rows.
+    Read(Read),
+    /// Creates or upgrades the table.
+    CreateTable,
+    /// Describes the table.
+    CheckTable,
+    /// Drops the table.
+    DropTable,
+}
+
+/// Grants a lock, or tells who holds it. Answers `granted`, then number, owner, lease in
+/// milliseconds, data and token of the row; nothing was written unless `granted`, or the row was absent
+/// and is now there, free.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Acquire {
+    /// Which.
+    pub name: LockName,
+    /// The number watched for a whole lease, to be taken over from.
+    pub seen: Option<Rvn>,
+    /// Every number of ours that may stand in the row, `new` included.
+    pub mine: Vec<Rvn>,
+    /// The number to write.
+    pub new: Rvn,
+    /// The label to write.
+    pub owner: Owner,
+    /// The lease to write.
+    pub lease: Duration,
+    /// The data to write.
+    pub content: Content,
+    /// How long to wait for a locked row.
+    pub lock_timeout: Duration,
+}
+
+/// What a grant does with the row's data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Content {
+    /// The data.
+    pub data: Option<Arc<[u8]>>,
+    /// Whether it replaces what is there; otherwise it is written only into a free row without any.
+    pub replace: bool,
+}
+
+/// Frees a lock. Answers one row, with the token, if the row showed one of the numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Release {
+    /// Which.
+    pub name: LockName,
+    /// Every number of ours that may stand in the row.
+    pub mine: Vec<Rvn>,
+    /// Whether the data stays.
+    pub keep_data: bool,
+    /// How long to wait for a locked row.
+    pub lock_timeout: Duration,
+}
+
+/// Renews many locks. Answers name, verdict and the lease in milliseconds for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Renew {
+    /// Which, no name twice.
+    pub locks: Vec<Renewal>,
+}
+
+/// The renewal of one lock.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Renewal {
+    /// Which.
+    pub name: LockName,
+    /// Every number of ours that may stand in the row, `new` included.
+    pub mine: Vec<Rvn>,
+    /// The number to write.
+    pub new: Rvn,
+}
+
+/// The verdict of [`Renew`] on one lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the statement answers no other")]
+pub enum RenewalVerdict {
+    /// The new number stands in the row.
+    Renewed,
+    /// Somebody has locked the row; it shows a number of ours.
+    RowLocked,
+    /// The row shows no number of ours, or is gone.
+    Lost,
+}
+
+impl RenewalVerdict {
+    const ALL: [Self; 3] = [Self::Renewed, Self::RowLocked, Self::Lost];
+
+    /// The verdict as the statement answers it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Renewed => "renewed",
+            Self::RowLocked => "row locked",
+            Self::Lost => "lost",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == text)
+    }
+}
+
+/// Renews one lock with changes. Answers one row, with the lease in milliseconds, if the row
+/// showed one of the numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Amend {
+    /// Which.
+    pub name: LockName,
+    /// Every number of ours that may stand in the row, `new` included.
+    pub mine: Vec<Rvn>,
+    /// The number to write.
+    pub new: Rvn,
+    /// The lease to write, if it changes.
+    pub lease: Option<Duration>,
+    /// The data to write, if it changes.
+    pub data: Option<Option<Arc<[u8]>>>,
+    /// How long to wait for a locked row.
+    pub lock_timeout: Duration,
+}
+
+/// Reads rows: name, number, owner, lease in milliseconds, data and token of each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a table of two")]
+pub enum Read {
+    /// One row, if it exists.
+    One(LockName),
+    /// All rows whose names start so, in byte order.
+    All {
+        /// How they start.
+        prefix: String,
+    },
+}
+
+/// SQL text with its parameters, in the order `$1`, `$2`, ...
+///
+/// The same text comes again and again: drivers may prepare it once for each session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Query<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// The parameters.
+    pub params: Vec<Param>,
+}
+
+impl Statement {
+    pub(crate) fn query<'a>(&self, sql: &'a Sql) -> Query<'a> {
+        match self {
+            Self::Acquire(acquire) => Query { text: &sql.acquire, params: acquire.params() },
+            Self::Release(release) => Query { text: &sql.release, params: release.params() },
+            Self::Renew(renew) => Query { text: &sql.renew, params: renew.params() },
+            Self::Amend(amend) => Query { text: &sql.amend, params: amend.params() },
+            Self::Read(Read::One(name)) => {
+                Query { text: &sql.read_one, params: vec![Param::Text(name.as_str().into())] }
+            }
+            Self::Read(Read::All { prefix }) => {
+                Query { text: &sql.read_all, params: vec![Param::Text(prefix.as_str().into())] }
+            }
+            Self::CreateTable => Query { text: &sql.create_table, params: vec![] },
+            Self::CheckTable => Query { text: &sql.check_table, params: vec![] },
+            Self::DropTable => Query { text: &sql.drop_table, params: vec![] },
+        }
+    }
+}
+
+impl Acquire {
+    fn params(&self) -> Vec<Param> {
+        vec![
+            text(&self.name),
+            Param::Int8(self.seen.map(Rvn::as_i64)),
+            numbers(&self.mine),
+            Param::Int8(Some(self.new.as_i64())),
+            Param::Text(self.owner.as_str().into()),
+            Param::Int8(Some(milliseconds(self.lease))),
+            Param::Bool(self.content.replace),
+            Param::Bytea(self.content.data.clone()),
+            timeout(self.lock_timeout),
+        ]
+    }
+}
+
+impl Release {
+    fn params(&self) -> Vec<Param> {
+        vec![
+            text(&self.name),
+            numbers(&self.mine),
+            Param::Bool(self.keep_data),
+            timeout(self.lock_timeout),
+        ]
+    }
+}
+
+impl Renew {
+    fn params(&self) -> Vec<Param> {
+        let pairs = || {
+            self.locks.iter().flat_map(|lock| lock.mine.iter().map(move |rvn| (&lock.name, *rvn)))
+        };
+        vec![
+            Param::TextArray(self.locks.iter().map(|lock| lock.name.as_str().into()).collect()),
+            Param::Int8Array(self.locks.iter().map(|lock| lock.new.as_i64()).collect()),
+            Param::TextArray(pairs().map(|(name, _)| name.as_str().into()).collect()),
+            Param::Int8Array(pairs().map(|(_, rvn)| rvn.as_i64()).collect()),
+        ]
+    }
+}
+
+impl Amend {
+    fn params(&self) -> Vec<Param> {
+        vec![
+            text(&self.name),
+            numbers(&self.mine),
+            Param::Int8(Some(self.new.as_i64())),
+            Param::Int8(self.lease.map(milliseconds)),
+            Param::Bool(self.data.is_some()),
+            Param::Bytea(self.data.clone().flatten()),
+            timeout(self.lock_timeout),
+        ]
+    }
+}
+
+fn text(name: &LockName) -> Param {
+    Param::Text(name.as_str().into())
+}
+
+fn numbers(rvns: &[Rvn]) -> Param {
+    Param::Int8Array(rvns.iter().map(|rvn| rvn.as_i64()).collect())
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// PostgreSQL counts in whole milliseconds, and zero would mean no time-out.
+fn timeout(span: Duration) -> Param {
+    Param::Text(alloc::format!("{}ms", milliseconds(span).max(1)).into())
+}

@@ -1,0 +1,402 @@
+//! Waiting for a lock: one test for each transition, with exact outputs.
+
+use std::time::Duration;
+
+use crate::rig::{Rig, acquire, foreign, free, granted, held_row, name_of, refused, secs};
+use pglock_core::{
+    AskError, Event, Failure, Instant, LockName, Outcome, Read, Request, ServerError, Severity,
+    SqlState, Statement, Wait,
+};
+
+fn error(code: &str) -> Outcome {
+    let sqlstate = SqlState::new(code);
+    let message = "words".into();
+    Outcome::Failed(ServerError { severity: Severity::Error, sqlstate, message })
+}
+
+#[test]
+fn an_uncontended_acquire_is_one_statement() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    assert_eq!(acquire(&command).seen, None);
+    assert_eq!(acquire(&command).mine, [acquire(&command).new]);
+    rig.rows(&command, vec![granted(&command, 5)]);
+    let Event::Acquired { lock: told, grant } = rig.event() else { panic!() };
+    assert_eq!((told, grant.token.as_i64()), (lock, 5));
+    assert_eq!(rig.valid_for(lock), Some(Duration::from_nanos(19_601_980_198)));
+    rig.no_command();
+}
+
+#[test]
+fn validity_counts_from_the_sending() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.pass(secs(3));
+    rig.rows(&command, vec![granted(&command, 5)]);
+    assert_eq!(rig.valid_for(lock), Some(Duration::from_nanos(16_601_980_198)));
+}
+
+#[test]
+fn the_first_use_of_a_name_asks_twice() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::Try);
+    let first = rig.command();
+    rig.rows(&first, vec![free()]);
+    let second = rig.command();
+    assert_ne!(acquire(&first).new, acquire(&second).new);
+    rig.rows(&second, vec![granted(&second, 1)]);
+    assert!(matches!(rig.event(), Event::Acquired { .. }));
+}
+
+#[test]
+fn a_row_that_keeps_moving_is_not_asked_without_end() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let mut asked = 0;
+    while !{
+        rig.drain();
+        rig.commands.is_empty()
+    } {
+        let command = rig.command();
+        rig.rows(&command, vec![]);
+        asked += 1;
+    }
+    assert_eq!(asked, 4);
+    rig.until_command();
+}
+
+#[test]
+fn a_try_is_busy_and_says_who_holds_the_lock() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::Try);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    let Event::Busy { lock: told, holder: Some(holder) } = rig.event() else { panic!() };
+    assert_eq!(told, lock);
+    assert_eq!(holder.owner.as_deref(), Some("other"));
+    assert_eq!(holder.lease, secs(7));
+    rig.no_command();
+}
+
+#[test]
+fn a_waiter_looks_until_the_lease_in_the_row_has_passed_and_then_takes_over() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    let seen_at = rig.now;
+    assert!(matches!(rig.event(), Event::Waiting { .. }));
+    loop {
+        let command = rig.until_command();
+        if let Statement::Acquire(acquire) = command.statement() {
+            assert_eq!(acquire.seen, Some(foreign(1)));
+            assert_eq!(rig.now.since(seen_at), secs(7));
+            break;
+        }
+        assert_eq!(command.statement(), &Statement::Read(Read::One(name_of("a"))));
+        rig.rows(&command, vec![held_row(foreign(1), 7_000)]);
+    }
+    assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn a_heartbeat_of_the_holder_starts_the_wait_anew() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    let mut number = 1;
+    for _ in 0..100 {
+        number += 1;
+        let command = rig.until_command();
+        assert!(matches!(command.statement(), Statement::Read(_)), "{command:?}");
+        rig.rows(&command, vec![held_row(foreign(number), 7_000)]);
+    }
+}
+
+#[test]
+fn a_released_lock_is_asked_for_at_once() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    let look = rig.until_command();
+    let before = rig.now;
+    rig.rows(&look, vec![]);
+    let again = rig.command();
+    assert_eq!((rig.now, acquire(&again).seen), (before, None));
+}
+
+#[test]
+fn a_repeated_try_takes_over_from_a_dead_holder() {
+    let mut rig = Rig::new();
+    for _ in 0..2 {
+        rig.ask("a", Wait::Try);
+        let command = rig.command();
+        assert_eq!(acquire(&command).seen, None);
+        rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+        assert!(matches!(rig.event(), Event::Busy { .. }));
+        rig.pass(secs(4));
+    }
+    rig.ask("a", Wait::Try);
+    assert_eq!(acquire(&rig.command()).seen, Some(foreign(1)));
+}
+
+#[test]
+fn a_probe_is_busy_at_the_first_sign_of_life() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::Probe);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    assert!(matches!(rig.event(), Event::Waiting { .. }));
+    let look = rig.until_command();
+    rig.rows(&look, vec![held_row(foreign(1), 7_000)]);
+    assert_eq!(rig.events(), []);
+    let look = rig.until_command();
+    rig.rows(&look, vec![held_row(foreign(2), 7_000)]);
+    assert!(matches!(rig.event(), Event::Busy { lock: told, .. } if told == lock));
+}
+
+#[test]
+fn a_go_row_is_waited_for_with_room_for_its_heartbeats() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::Try);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(pglock_core::Rvn::new(17), 1)]);
+    let Event::Busy { holder: Some(holder), .. } = rig.event() else { panic!() };
+    assert_eq!((holder.lease, holder.token), (secs(30), None));
+}
+
+#[test]
+fn a_wait_with_a_time_out_ends_with_the_holder_last_seen() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::AtMost(Duration::from_millis(100)));
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    rig.events();
+    rig.pass(Duration::from_millis(100));
+    let Event::TimedOut { lock: told, holder: Some(holder) } = rig.event() else { panic!() };
+    assert_eq!((told, holder.unchanged_for), (lock, Duration::from_millis(100)));
+    rig.no_command();
+}
+
+#[test]
+fn a_lost_reply_is_settled_by_asking_again_with_both_numbers() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let first = rig.command();
+    rig.answer(&first, Outcome::Lost);
+    let second = rig.command();
+    assert_eq!(acquire(&second).mine, [acquire(&first).new, acquire(&second).new]);
+    assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn an_overdue_reply_gives_up_its_session_and_a_late_one_is_ignored() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let first = rig.command();
+    rig.pass(secs(5));
+    assert_eq!(rig.closed, [first.session()]);
+    let second = rig.command();
+    assert_ne!(second.session(), first.session());
+    rig.rows(&first, vec![granted(&first, 1)]);
+    assert_eq!(rig.events(), []);
+    assert_eq!(rig.client.counters().ignored_outcomes, 1);
+}
+
+#[test]
+fn a_grant_that_comes_too_late_is_given_back() {
+    let mut config = pglock_core::Config::default();
+    config.reply_deadline = secs(5);
+    config.lease = secs(20);
+    let mut rig = Rig::with(config);
+    let lock = rig.ask("a", Wait::ForEver);
+    let first = rig.command();
+    // The process is stopped: the reply has come, but the clock has run on.
+    rig.now = rig.now.checked_add(secs(20)).unwrap();
+    rig.rows(&first, vec![granted(&first, 1)]);
+    assert_eq!(rig.events(), []);
+    assert_eq!(rig.client.valid_until(lock), None);
+    let release = rig.command();
+    let Statement::Release(back) = release.statement() else { panic!("{release:?}") };
+    assert_eq!(back.mine, [acquire(&first).new]);
+}
+
+#[test]
+fn a_session_whose_reply_was_lost_is_not_used_again() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let first = rig.command();
+    rig.answer(&first, Outcome::Lost);
+    let second = rig.until_command();
+    assert_eq!(rig.closed, [first.session()]);
+    assert_ne!(second.session(), first.session());
+}
+
+#[test]
+fn tries_take_over_also_after_thousands_of_other_names_were_seen() {
+    let mut rig = Rig::new();
+    let see = |rig: &mut Rig, name: &str| {
+        rig.ask(name, Wait::Try);
+        let command = rig.command();
+        rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+        rig.events();
+        rig.pass(Duration::from_millis(1));
+        acquire(&command).seen
+    };
+    for n in 0..5_000 {
+        assert_eq!(see(&mut rig, &n.to_string()), None);
+    }
+    rig.pass(secs(8));
+    assert_eq!(see(&mut rig, "0"), None, "the oldest are forgotten");
+    rig.ask("4999", Wait::Try);
+    assert_eq!(acquire(&rig.command()).seen, Some(foreign(1)));
+}
+
+#[test]
+fn a_cancelled_acquire_gives_back_what_it_may_have_got() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.client.cancel(lock, rig.now).unwrap();
+    assert_eq!(rig.event(), Event::Cancelled { lock });
+    rig.no_command();
+    rig.rows(&command, vec![granted(&command, 1)]);
+    let release = rig.command();
+    let Statement::Release(release_of) = release.statement() else { panic!() };
+    assert_eq!(release_of.mine, [acquire(&command).new]);
+    assert!(release_of.keep_data);
+    rig.rows(&release, vec![pglock_core::Row(vec![pglock_core::Value::Int8(1)])]);
+    assert_eq!(rig.events(), []);
+    rig.no_command();
+    assert_eq!(rig.client.cancel(lock, rig.now), Err(AskError::NotHeld(lock)));
+}
+
+#[test]
+fn a_cancelled_acquire_that_was_refused_leaves_nothing_to_do() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.client.cancel(lock, rig.now).unwrap();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    assert_eq!(rig.event(), Event::Cancelled { lock });
+    rig.no_command();
+}
+
+#[test]
+fn two_acquires_of_one_name_queue_in_the_client() {
+    let mut rig = Rig::new();
+    let first = rig.hold("a");
+    let second = rig.ask("a", Wait::ForEver);
+    rig.no_command();
+    let busy = rig.ask("a", Wait::Try);
+    assert!(matches!(rig.event(), Event::Busy { lock, .. } if lock == busy));
+    rig.client.release(first, rig.now).unwrap();
+    let release = rig.command();
+    rig.rows(&release, vec![pglock_core::Row(vec![pglock_core::Value::Int8(1)])]);
+    assert_eq!(rig.event(), Event::Released { lock: first, confirmed: true });
+    let command = rig.command();
+    rig.rows(&command, vec![granted(&command, 2)]);
+    assert!(matches!(rig.event(), Event::Acquired { lock, .. } if lock == second));
+}
+
+#[test]
+fn a_try_beside_a_waiter_is_answered_without_waiting_for_the_next_poll() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    rig.events();
+    let lock = rig.ask("a", Wait::Try);
+    let look = rig.command();
+    rig.rows(&look, vec![held_row(foreign(1), 7_000)]);
+    assert!(matches!(rig.event(), Event::Busy { lock: told, .. } if told == lock));
+}
+
+#[test]
+fn errors_that_pass_are_never_seen_by_the_caller() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::Try);
+    for code in ["40001", "40P01", "57014", "53200", "57P01", "08006", "XX000"] {
+        let command = rig.until_command();
+        rig.answer(&command, error(code));
+        assert_eq!(rig.events(), [], "{code}");
+    }
+    let command = rig.until_command();
+    rig.rows(&command, vec![granted(&command, 2)]);
+    assert!(matches!(rig.event(), Event::Acquired { .. }));
+}
+
+#[test]
+fn a_missing_table_fails_the_acquire_with_its_code() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.answer(&command, error("42P01"));
+    let Event::Failed { lock: told, failure } = rig.event() else { panic!() };
+    assert_eq!((told, failure.sqlstate()), (lock, Some(SqlState::new("42P01"))));
+    rig.no_command();
+}
+
+#[test]
+fn a_locked_row_is_not_busy() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::Try);
+    let command = rig.command();
+    rig.answer(&command, error("55P03"));
+    assert_eq!(rig.event(), Event::Failed { lock, failure: Failure::RowLocked });
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.answer(&command, error("55P03"));
+    rig.until_command();
+    assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn a_try_without_a_server_ends_with_the_clients_patience() {
+    let mut rig = Rig::new();
+    rig.reachable = false;
+    let lock = rig.ask("a", Wait::Try);
+    let start = rig.now;
+    let event = loop {
+        let wake = rig.drain();
+        if let Some(event) = rig.events.pop() {
+            break event;
+        }
+        rig.now = wake.at.unwrap();
+    };
+    assert_eq!(event, Event::Failed { lock, failure: Failure::Unreachable(None) });
+    assert_eq!(rig.now.since(start), secs(10));
+}
+
+#[test]
+fn near_the_clocks_end_locks_are_refused() {
+    let mut rig = Rig::new();
+    rig.now = Instant::from_nanos(u64::MAX - 5);
+    let request = Request::new(LockName::new("a").unwrap());
+    assert_eq!(rig.client.acquire(request, rig.now), Err(AskError::ClockExhausted));
+}
+
+#[test]
+fn an_unreadable_answer_fails_the_acquire_and_gives_back() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![pglock_core::Row(vec![])]);
+    assert_eq!(rig.event(), Event::Failed { lock, failure: Failure::Undecodable });
+    assert!(matches!(rig.until_command().statement(), Statement::Release(_)));
+}
+
+#[test]
+fn one_ask_opens_one_connection() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let opening = rig.client.poll_output(rig.now);
+    let pglock_core::Output::Connect(session, _) = opening else { panic!("{opening:?}") };
+    assert!(matches!(rig.client.poll_output(rig.now), pglock_core::Output::Wait(_)));
+    rig.client.handle_connected(session, rig.now);
+    assert_eq!(rig.command().session(), session);
+}

@@ -1,0 +1,13 @@
+//! The lease machine through its public face: what it sends, tells and waits for, transition by transition.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod acquire;
+mod anything;
+mod held;
+mod rig;
+mod snapshots;

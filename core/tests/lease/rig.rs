@@ -1,0 +1,212 @@
+//! A driver without a server: the test plays the server and the clock.
+
+use std::time::Duration;
+
+use pglock_core::{
+    Acquire, Client, Command, Config, Event, Identity, Instant, LockId, LockName, Outcome, Output,
+    Renew, Request, Row, Rvn, SessionId, Statement, Value, Wait, Wake,
+};
+
+/// One client, its clock, and what it has asked for since it was last looked at.
+pub(crate) struct Rig {
+    pub(crate) client: Client,
+    pub(crate) now: Instant,
+    pub(crate) events: Vec<Event>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) closed: Vec<SessionId>,
+    pub(crate) reachable: bool,
+    /// The last lock that was asked for.
+    last: Option<LockId>,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self {
+            client: Client::new(config, Identity::new([7; 16]), 1).unwrap(),
+            now: Instant::from_nanos(1_000_000_000),
+            events: Vec::new(),
+            commands: Vec::new(),
+            closed: Vec::new(),
+            reachable: true,
+            last: None,
+        }
+    }
+
+    pub(crate) fn last(&self) -> LockId {
+        self.last.unwrap()
+    }
+
+    /// Drains the outputs, opening every connection that is asked for.
+    pub(crate) fn drain(&mut self) -> Wake {
+        for _ in 0..10_000 {
+            match self.client.poll_output(self.now) {
+                Output::Connect(session, _) if self.reachable => {
+                    self.client.handle_connected(session, self.now);
+                }
+                Output::Connect(session, _) => {
+                    self.client.handle_disconnected(session, None, self.now);
+                }
+                Output::Disconnect(session) => self.closed.push(session),
+                Output::Execute(command) => self.commands.push(command),
+                Output::Event(event) => self.events.push(event),
+                Output::Wait(wake) => {
+                    assert!(wake.at.is_none_or(|at| at > self.now), "{wake:?} at {:?}", self.now);
+                    return wake;
+                }
+            }
+        }
+        panic!("the client does not come to rest");
+    }
+
+    pub(crate) fn pass(&mut self, span: Duration) -> Wake {
+        self.now = self.now.checked_add(span).unwrap();
+        self.drain()
+    }
+
+    /// Lets time pass, wake-up by wake-up, until there is a command.
+    pub(crate) fn until_command(&mut self) -> Command {
+        for _ in 0..1_000 {
+            let wake = self.drain();
+            if !self.commands.is_empty() {
+                return self.command();
+            }
+            self.now = wake.at.unwrap();
+        }
+        panic!("the client asks for nothing");
+    }
+
+    /// The one command that was sent since.
+    pub(crate) fn command(&mut self) -> Command {
+        self.drain();
+        assert_eq!(self.commands.len(), 1, "{:?}", self.commands);
+        self.commands.remove(0)
+    }
+
+    pub(crate) fn no_command(&mut self) {
+        self.drain();
+        assert_eq!(self.commands, []);
+    }
+
+    /// The events since.
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        self.drain();
+        std::mem::take(&mut self.events)
+    }
+
+    pub(crate) fn event(&mut self) -> Event {
+        let mut events = self.events();
+        assert_eq!(events.len(), 1, "{events:?}");
+        events.remove(0)
+    }
+
+    pub(crate) fn answer(&mut self, command: &Command, outcome: Outcome) {
+        self.client.handle_outcome(command.id(), outcome, self.now);
+    }
+
+    pub(crate) fn rows(&mut self, command: &Command, rows: Vec<Row>) {
+        self.answer(command, Outcome::Rows(rows));
+    }
+
+    pub(crate) fn ask(&mut self, name: &str, wait: Wait) -> LockId {
+        let mut request = Request::new(name_of(name));
+        request.wait = wait;
+        let lock = self.client.acquire(request, self.now).unwrap();
+        self.last = Some(lock);
+        lock
+    }
+
+    /// Acquires a lock at once; its events are swallowed.
+    pub(crate) fn hold(&mut self, name: &str) -> LockId {
+        let lock = self.ask(name, Wait::ForEver);
+        let command = self.command();
+        self.rows(&command, vec![granted(&command, 1)]);
+        assert!(matches!(self.event(), Event::Acquired { .. }));
+        lock
+    }
+
+    pub(crate) fn valid_for(&self, lock: LockId) -> Option<Duration> {
+        self.client.valid_until(lock).map(|until| until.since(self.now))
+    }
+}
+
+pub(crate) fn name_of(name: &str) -> LockName {
+    LockName::new(name).unwrap()
+}
+
+pub(crate) fn acquire(command: &Command) -> &Acquire {
+    match command.statement() {
+        Statement::Acquire(acquire) => acquire,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn renew(command: &Command) -> &Renew {
+    match command.statement() {
+        Statement::Renew(renew) => renew,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn int(number: i64) -> Value {
+    Value::Int8(number)
+}
+
+/// The row of a grant.
+pub(crate) fn granted(command: &Command, token: i64) -> Row {
+    let acquire = acquire(command);
+    let lease = i64::try_from(acquire.lease.as_millis()).unwrap();
+    let owner = Value::Text(acquire.owner.as_str().into());
+    Row(vec![
+        Value::Bool(true),
+        int(acquire.new.as_i64()),
+        owner,
+        int(lease),
+        Value::Null,
+        int(token),
+    ])
+}
+
+/// The row of a refusal: held by somebody with this number and a lease of so many milliseconds.
+pub(crate) fn refused(rvn: Rvn, lease_ms: i64) -> Row {
+    let mut row = held_row(rvn, lease_ms);
+    row.0.remove(0);
+    row.0.insert(0, Value::Bool(false));
+    row
+}
+
+/// A row that a look shows.
+pub(crate) fn held_row(rvn: Rvn, lease_ms: i64) -> Row {
+    let owner = Value::Text("other".into());
+    Row(vec![Value::Text("a".into()), int(rvn.as_i64()), owner, int(lease_ms), Value::Null, int(9)])
+}
+
+/// A refusal by a row that is free.
+pub(crate) fn free() -> Row {
+    Row(vec![
+        Value::Bool(false),
+        Value::Null,
+        Value::Text(String::new()),
+        Value::Null,
+        Value::Null,
+        Value::Null,
+    ])
+}
+
+/// A verdict on a renewal.
+pub(crate) fn verdict(name: &str, verdict: &str) -> Row {
+    let lease = if verdict == "renewed" { int(20_000) } else { Value::Null };
+    Row(vec![Value::Text(name.into()), Value::Text(verdict.into()), lease])
+}
+
+/// A number of ours that this client did not draw.
+pub(crate) fn foreign(number: i64) -> Rvn {
+    Rvn::new(Rvn::MARK + number)
+}
+
+pub(crate) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,262 @@
+//! The SQL texts and the transition table as checked-in files, so that a change of either is seen in
+//! review. `PGLOCK_BLESS=1 cargo test -p pglock-core` writes them anew.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+use pglock_core::{
+    Amendment, Command, Event, LockId, Outcome, Output, Row, ServerError, Severity, Sql, SqlState,
+    Statement, Table, Value, Wait,
+};
+
+use crate::rig::{Rig, foreign, free, granted, held_row, refused, secs, verdict};
+
+fn check(file: &str, now: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(file);
+    if env::var_os("PGLOCK_BLESS").is_some() {
+        fs::write(&path, now).unwrap();
+    }
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    assert!(before == now, "{file} has changed; bless it if that is meant:\n{now}");
+}
+
+#[test]
+fn sql() {
+    let sql = Sql::new(&Table::new("locks").unwrap().in_schema("app").unwrap());
+    let mut text = String::new();
+    let mut rig = Rig::new();
+    let mut commands = vec![waiting(&mut rig), stage_command(amending), stage_command(releasing)];
+    commands.push(stage_command(renewing));
+    let mut statements: Vec<Statement> =
+        commands.iter().map(|command| command.statement().clone()).collect();
+    statements.push(Statement::Read(pglock_core::Read::One(crate::rig::name_of("a"))));
+    statements.push(Statement::Read(pglock_core::Read::All { prefix: "a".into() }));
+    statements.extend([Statement::CreateTable, Statement::CheckTable, Statement::DropTable]);
+    for statement in &statements {
+        let query = sql.query(statement);
+        let types: Vec<_> = query.params.iter().map(pglock_core::Param::type_name).collect();
+        writeln!(text, "-- ({})\n{};\n", types.join(", "), query.text).unwrap();
+    }
+    check("lease.sql", &text);
+}
+
+#[test]
+fn transitions() {
+    let stages: [(&str, Stage); 7] = [
+        ("waiting, first asked", waiting),
+        ("waiting, watching a holder", watching),
+        ("waiting, cancelled", cancelled),
+        ("held, idle", idle),
+        ("held, renewing", renewing),
+        ("held, amending", amending),
+        ("releasing", releasing),
+    ];
+    let mut table = String::from("stage | what happens | told | sent | then\n");
+    for (name, stage) in stages {
+        for (what, happen) in HAPPENINGS {
+            let mut rig = Rig::new();
+            let command = stage(&mut rig);
+            let lock = rig.last();
+            rig.events();
+            rig.commands.clear();
+            if !happen(&mut rig, &command, lock) {
+                continue;
+            }
+            let (told, sent) = drained(&mut rig);
+            let then = match rig.client.valid_until(lock) {
+                Some(_) => "held",
+                None => "not held",
+            };
+            writeln!(table, "{name} | {what} | {told} | {sent} | {then}").unwrap();
+        }
+    }
+    check("transitions.txt", &table);
+}
+
+type Stage = fn(&mut Rig) -> Command;
+type Happening = fn(&mut Rig, &Command, LockId) -> bool;
+
+fn waiting(rig: &mut Rig) -> Command {
+    rig.ask("a", Wait::ForEver);
+    rig.command()
+}
+
+fn watching(rig: &mut Rig) -> Command {
+    let command = waiting(rig);
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    rig.until_command()
+}
+
+fn cancelled(rig: &mut Rig) -> Command {
+    let command = waiting(rig);
+    rig.client.cancel(rig.last(), rig.now).unwrap();
+    command
+}
+
+fn idle(rig: &mut Rig) -> Command {
+    let command = waiting(rig);
+    rig.rows(&command, vec![granted(&command, 1)]);
+    command
+}
+
+fn renewing(rig: &mut Rig) -> Command {
+    idle(rig);
+    rig.until_command()
+}
+
+fn amending(rig: &mut Rig) -> Command {
+    idle(rig);
+    let amendment = Amendment { lease: Some(secs(10)), data: Some(None) };
+    rig.client.amend(rig.last(), amendment, rig.now).unwrap();
+    rig.command()
+}
+
+fn releasing(rig: &mut Rig) -> Command {
+    idle(rig);
+    rig.client.release(rig.last(), rig.now).unwrap();
+    rig.command()
+}
+
+fn stage_command(stage: Stage) -> Command {
+    stage(&mut Rig::new())
+}
+
+const HAPPENINGS: &[(&str, Happening)] = &[
+    ("granted, renewed or freed", |rig, command, _| {
+        let row = match command.statement() {
+            Statement::Acquire(_) => granted(command, 2),
+            Statement::Renew(_) => verdict("a", "renewed"),
+            Statement::Amend(_) => Row(vec![Value::Int8(10_000)]),
+            Statement::Release(_) => Row(vec![Value::Int8(2)]),
+            _ => return false,
+        };
+        rig.rows(command, vec![row]);
+        true
+    }),
+    ("held by somebody else", |rig, command, _| {
+        let row = match command.statement() {
+            Statement::Acquire(_) => vec![refused(foreign(5), 7_000)],
+            Statement::Read(_) => vec![held_row(foreign(5), 7_000)],
+            Statement::Renew(_) => vec![verdict("a", "lost")],
+            _ => vec![],
+        };
+        rig.rows(command, row);
+        true
+    }),
+    ("unchanged", |rig, command, _| {
+        let Statement::Read(_) = command.statement() else { return false };
+        rig.rows(command, vec![held_row(foreign(1), 7_000)]);
+        true
+    }),
+    ("free", |rig, command, _| {
+        let Statement::Acquire(_) = command.statement() else { return false };
+        rig.rows(command, vec![free()]);
+        true
+    }),
+    ("no row", |rig, command, _| {
+        let (Statement::Acquire(_) | Statement::Read(_)) = command.statement() else {
+            return false;
+        };
+        rig.rows(command, vec![]);
+        true
+    }),
+    ("row locked", |rig, command, _| {
+        let Statement::Renew(_) = command.statement() else { return fail(rig, command, "55P03") };
+        rig.rows(command, vec![verdict("a", "row locked")]);
+        true
+    }),
+    ("lost reply", |rig, command, _| {
+        rig.answer(command, Outcome::Lost);
+        true
+    }),
+    ("error 40001, passing", |rig, command, _| fail(rig, command, "40001")),
+    ("error 57P01, unknown", |rig, command, _| fail(rig, command, "57P01")),
+    ("error 25006, a standby", |rig, command, _| fail(rig, command, "25006")),
+    ("error 42P01, refused", |rig, command, _| fail(rig, command, "42P01")),
+    ("unreadable rows", |rig, command, _| {
+        rig.rows(command, vec![Row(vec![])]);
+        true
+    }),
+    ("disconnected", |rig, command, _| {
+        rig.client.handle_disconnected(command.session(), None, rig.now);
+        true
+    }),
+    ("no answer in time", |rig, _, _| {
+        rig.now = rig.now.checked_add(secs(5)).unwrap();
+        true
+    }),
+    ("deadline passed", |rig, _, _| {
+        rig.now = rig.now.checked_add(secs(20)).unwrap();
+        true
+    }),
+    ("release asked", |rig, _, lock| {
+        let _ = rig.client.release(lock, rig.now);
+        true
+    }),
+    ("cancel asked", |rig, _, lock| {
+        let _ = rig.client.cancel(lock, rig.now);
+        true
+    }),
+    ("shut-down asked", |rig, _, _| {
+        rig.client.shut_down(rig.now);
+        true
+    }),
+];
+
+fn fail(rig: &mut Rig, command: &Command, code: &str) -> bool {
+    let sqlstate = SqlState::new(code);
+    let error = ServerError { severity: Severity::Error, sqlstate, message: String::new() };
+    rig.answer(command, Outcome::Failed(error));
+    true
+}
+
+/// What is told and sent at once, without letting time pass.
+fn drained(rig: &mut Rig) -> (String, String) {
+    rig.drain();
+    let told: Vec<_> = rig.events.iter().map(event).collect();
+    let sent: Vec<_> = rig.commands.iter().map(|command| statement(command.statement())).collect();
+    (or_nothing(&told), or_nothing(&sent))
+}
+
+fn or_nothing(words: &[&str]) -> String {
+    if words.is_empty() { "-".into() } else { words.join(", ") }
+}
+
+const fn event(event: &Event) -> &'static str {
+    match event {
+        Event::Acquired { .. } => "acquired",
+        Event::Waiting { .. } => "waiting",
+        Event::Renewed { .. } => "renewed",
+        Event::Amended { .. } => "amended",
+        Event::AmendFailed { .. } => "amend failed",
+        Event::AtRisk { .. } => "at risk",
+        Event::Released { confirmed: true, .. } => "released",
+        Event::Released { confirmed: false, .. } => "released, unconfirmed",
+        Event::Lost { .. } => "lost",
+        Event::Busy { .. } => "busy",
+        Event::TimedOut { .. } => "timed out",
+        Event::Failed { .. } => "failed",
+        Event::Cancelled { .. } => "cancelled",
+        _ => "?",
+    }
+}
+
+const fn statement(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Acquire(_) => "acquire",
+        Statement::Release(_) => "release",
+        Statement::Renew(_) => "renew",
+        Statement::Amend(_) => "amend",
+        Statement::Read(_) => "look",
+        _ => "?",
+    }
+}
+
+/// An output that is neither an event nor a command ends a drain.
+#[test]
+fn a_client_that_was_asked_nothing_does_nothing() {
+    let mut rig = Rig::new();
+    let now = rig.now;
+    assert!(matches!(rig.client.poll_output(now), Output::Wait(wake) if wake.at.is_none()));
+}
