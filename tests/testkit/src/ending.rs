@@ -1,0 +1,114 @@
+//! How a history ends: all is healed, everybody must be served within a bound, no row stays held when
+//! nobody asks, and every client shuts down.
+
+use crate::oracle::{Careful, Verdict, broken};
+use crate::plan::{Scenario, nanos};
+use crate::process::Process;
+use crate::world::{Happening, World, stuck};
+
+impl World {
+    /// Whether a loss can be blamed on the client: never in a storm, until all is healed and the
+    /// locks from before are gone.
+    pub(crate) fn careful(&self) -> Careful {
+        let no_excuse = self.plan.scenario == Scenario::Calm;
+        let fine_clock = self.plan.granularity <= self.plan.lease / 256;
+        Careful { no_excuse, no_alarm: no_excuse && fine_clock }
+    }
+
+    /// Everything is well from now on. Whoever waits is served; whoever holds, gives back.
+    pub(crate) fn heal(&mut self) -> Verdict {
+        self.trace.note(self.now, || "all is healed".into());
+        self.healed = true;
+        self.healed_at = self.now;
+        self.faults = self.faults.healed();
+        for process in &mut self.processes {
+            process.paused_until = process.paused_until.min(self.now);
+        }
+        for name in 0..self.names.len() {
+            self.server.unlock_row(&self.names[name]);
+        }
+        self.unlocked();
+        self.take_verdict()?;
+        for client in 0..self.processes.len() {
+            if !self.processes[client].running {
+                self.start(client);
+            }
+        }
+        self.hurry_users();
+        let bound = self.bound();
+        self.queue.plan(self.now + bound, Happening::Deadline);
+        Ok(())
+    }
+
+    /// How long it can take until the last of all users is served: what is late arrives, sessions are
+    /// opened, the dead are watched for a lease, and then all take turns, each a poll after the other.
+    fn bound(&self) -> u64 {
+        let config = &self.plan.config;
+        let turn = nanos(config.poll * 2) + self.plan.lease / 8 + self.faults.usual_delay * 16;
+        let turns = (self.plan.clients * self.plan.users * 2 + 2) as u64;
+        let late = self.plan.faults.slow_delay * 4;
+        late + self.settling() + self.plan.longest_watch() * 2 + self.plan.slowest(turn * turns)
+    }
+
+    /// How long it can take until all sessions are open and what was under way is over.
+    fn settling(&self) -> u64 {
+        let config = &self.plan.config;
+        let span = config.connect_deadline + config.reply_deadline.min(config.longest_lease / 4);
+        self.plan.slowest(nanos((span + config.backoff.longest) * 4))
+    }
+
+    pub(crate) fn check_all_served(&mut self) -> Verdict {
+        for process in self.processes.iter().filter(|process| !process.clock_ends) {
+            if let Some(user) = process.users.iter().find(|user| !user.is_gone()) {
+                return stuck(format!(
+                    "L1: w{} has not been served within {} of healing: {user:?}",
+                    process.who,
+                    self.bound()
+                ));
+            }
+        }
+        let lease = self.plan.longest_watch();
+        self.queue.plan(self.now + lease * 3 + self.settling(), Happening::AllQuiet);
+        Ok(())
+    }
+
+    /// No row stays held when nobody asks, unless its holder crashed or the grant came after everybody
+    /// had turned away.
+    pub(crate) fn check_nothing_stranded(&mut self) -> Verdict {
+        for (index, name) in self.names.iter().enumerate() {
+            let held = self.server.row(name).is_some_and(|row| row.rvn.is_some());
+            let Some(grant) = self.oracle.ledger.current(index).filter(|_| held) else { continue };
+            let fresh = grant.committed > self.healed_at && !grant.zombie;
+            let could = |process: &Process| process.who == grant.who && !process.clock_ends;
+            if fresh && self.processes.iter().any(could) {
+                return stuck(format!(
+                    "L3: row {name} stays held by w{} {:?}, who has let it go",
+                    grant.who, grant.lock
+                ));
+            }
+        }
+        for client in 0..self.processes.len() {
+            let who = self.processes[client].who;
+            let clock_ends = self.processes[client].clock_ends;
+            if let Some(lock) = self.oracle.lives.unended(who).next().filter(|_| !clock_ends) {
+                return broken("O3", format!("w{who} {lock:?} has had no terminal event"));
+            }
+            self.oracle.lives.all_ending(who);
+            let reading = self.read_clock(client);
+            self.processes[client].client.shut_down(reading);
+            self.drain(client)?;
+        }
+        self.queue.plan(self.now + self.settling() * 2, Happening::ShutDownDeadline);
+        Ok(())
+    }
+
+    pub(crate) fn check_shut_down(&mut self) -> Verdict {
+        self.over = true;
+        for process in &self.processes {
+            if !process.client.is_shut_down() && !process.clock_ends {
+                return stuck(format!("w{} does not come to its end", process.who));
+            }
+        }
+        Ok(())
+    }
+}

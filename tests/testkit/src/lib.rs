@@ -1,0 +1,72 @@
+//! A model of the server, a simulated world around it, and oracles that watch what happens there.
+//!
+//! [`Server`] stands for PostgreSQL: it runs the typed statements of `pglock-core`. [`simulate`] lets some
+//! clients compete for locks on it through a network, on clocks, in processes and with users that do
+//! everything they may do wrong, and checks the promises after every event.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_precision_loss,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+mod clock;
+mod coincidence;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod ending;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod network;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod oracle;
+mod plan;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod process;
+mod queue;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod reach;
+mod rng;
+mod server;
+mod simulate;
+mod tape;
+mod trace;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod weather;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod workload;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod world;
+
+pub use coincidence::{Coincidence, Coincidences};
+pub use oracle::Broken;
+pub use plan::Scenario;
+pub use server::{Change, Record, Server};
+pub use simulate::{History, Violation, run, simulate};
+pub use tape::Tape;

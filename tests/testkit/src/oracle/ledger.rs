@@ -1,0 +1,362 @@
+//! O2 and O4: each change of a row is one that the rules allow, made by whom they allow it to; numbers
+//! never come twice, tokens only grow, a refused try writes nothing.
+
+use std::collections::BTreeSet;
+
+use pglock_core::{Acquire, LockId, Rvn, Statement, Token};
+
+use super::life::Lives;
+use super::{Holder, Verdict, broken};
+use crate::plan::{Plan, nanos};
+use crate::server::{Change, Record};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    books: Vec<Book>,
+}
+
+/// The history of one row.
+#[derive(Clone, Debug, Default)]
+struct Book {
+    grants: Vec<Grant>,
+    /// Which grant stands in the row.
+    current: Option<usize>,
+    /// When the row's number was first committed.
+    number_since: u64,
+    numbers: BTreeSet<Rvn>,
+    last_token: i64,
+    /// A stranger has had it locked.
+    disturbed: bool,
+}
+
+/// One grant of a name to one incarnation of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) who: usize,
+    pub(crate) lock: Option<LockId>,
+    pub(crate) committed: u64,
+    /// Granted by a statement whose sender had closed the connection.
+    pub(crate) zombie: bool,
+    token: i64,
+    /// Until when nobody may take the row over.
+    promise: u64,
+    /// How it ceased to stand in the row.
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Released,
+    TakenOver,
+    /// By an operator or a client that keeps other rules.
+    Void,
+}
+
+/// What the row says about a grant that somebody believes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It stands in the row; nobody may take it over before this moment.
+    Promised(u64),
+    Gone,
+    /// Somebody broke the rules; nothing is promised any more.
+    Void,
+}
+
+/// What changed a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cause<'a> {
+    Statement {
+        now: u64,
+        who: usize,
+        /// When it left its client.
+        sent: u64,
+        zombie: bool,
+        statement: &'a Statement,
+    },
+    /// An operator, or a Go client.
+    Stranger { now: u64 },
+}
+
+impl Cause<'_> {
+    pub(crate) const fn now(&self) -> u64 {
+        match self {
+            Self::Statement { now, .. } | Self::Stranger { now } => *now,
+        }
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(names: usize) -> Self {
+        Self { books: vec![Book::default(); names] }
+    }
+
+    pub(crate) fn standing(&self, name: usize, holder: Holder) -> Standing {
+        let book = &self.books[name];
+        match book.grants.iter().rev().find(|grant| grant.is_of(holder)) {
+            Some(grant) => match grant.end {
+                None => Standing::Promised(grant.promise),
+                Some(End::Void) => Standing::Void,
+                Some(End::Released | End::TakenOver) => Standing::Gone,
+            },
+            None => Standing::Gone,
+        }
+    }
+
+    /// The grant that stands in the row.
+    pub(crate) fn current(&self, name: usize) -> Option<&Grant> {
+        let book = &self.books[name];
+        book.grants.get(book.current?)
+    }
+
+    pub(crate) fn is_current(&self, name: usize, holder: Holder) -> bool {
+        self.current(name).is_some_and(|grant| grant.is_of(holder))
+    }
+
+    /// Whether somebody or something has taken the row from the grant, its own release included.
+    pub(crate) fn has_ended(&self, name: usize, holder: Holder) -> bool {
+        self.books[name].grants.iter().any(|grant| grant.is_of(holder) && grant.end.is_some())
+    }
+
+    pub(crate) fn disturb(&mut self, name: usize) {
+        self.books[name].disturbed = true;
+    }
+
+    pub(crate) fn is_disturbed(&self, name: usize) -> bool {
+        self.books[name].disturbed
+    }
+
+    /// A client was told of a grant: from now on it is that lock's.
+    pub(crate) fn claim(&mut self, name: usize, holder: Holder, token: Token) -> Verdict {
+        let grants = &mut self.books[name].grants;
+        let token = token.as_i64();
+        match grants.iter_mut().rev().find(|grant| grant.token == token) {
+            Some(grant) if grant.who == holder.who && grant.lock.is_none() => {
+                grant.lock = Some(holder.lock);
+                Ok(())
+            }
+            Some(_) => broken("O3", format!("{holder:?} was told of a grant that is not its own")),
+            None => broken("O4", format!("{holder:?} was told of token {token}, never drawn")),
+        }
+    }
+
+    pub(crate) fn enter(
+        &mut self,
+        name: usize,
+        change: &Change,
+        cause: &Cause<'_>,
+        plan: &Plan,
+        lives: &Lives,
+    ) -> Verdict {
+        let book = &mut self.books[name];
+        match *cause {
+            Cause::Stranger { now } => {
+                book.end_current(End::Void);
+                book.number_since = now;
+                Ok(())
+            }
+            Cause::Statement { now, who, sent, zombie, statement } => {
+                let entry = Entry { now, who, sent, zombie, plan, lives };
+                match statement {
+                    Statement::Acquire(acquire) => book.acquired(&entry, change, acquire),
+                    Statement::Release(_) => book.released(&entry, change),
+                    Statement::Renew(_) | Statement::Amend(_) => book.renewed(&entry, change),
+                    Statement::Read(_)
+                    | Statement::CreateTable
+                    | Statement::CheckTable
+                    | Statement::DropTable
+                    | _ => broken("O2", "a statement that only reads has written"),
+                }
+            }
+        }
+    }
+}
+
+/// Who wrote, when, and what it is judged by.
+struct Entry<'a> {
+    now: u64,
+    who: usize,
+    sent: u64,
+    zombie: bool,
+    plan: &'a Plan,
+    lives: &'a Lives,
+}
+
+impl Book {
+    fn acquired(&mut self, entry: &Entry<'_>, change: &Change, acquire: &Acquire) -> Verdict {
+        let Some(after) = &change.after else {
+            return broken("O2", "an acquire has deleted a row");
+        };
+        let Some(before) = &change.before else {
+            return match after.rvn {
+                None => Ok(()),
+                Some(_) => broken("O2", "a row was granted while it was inserted"),
+            };
+        };
+        match before.rvn {
+            None => {}
+            Some(rvn) if rvn == acquire.new => return self.run_twice(before, after),
+            Some(_) if self.current_is_idle_of(entry) => {}
+            Some(rvn) if Some(rvn) == acquire.seen => self.check_age(entry, before, acquire)?,
+            Some(rvn) => {
+                return broken(
+                    "O2",
+                    format!("w{} took over {rvn:?}, which it had not watched", entry.who),
+                );
+            }
+        }
+        if acquire.content.replace || (before.rvn.is_none() && before.data.is_none()) {
+            if after.data != acquire.content.data {
+                return broken("O2", "a grant has not written its data");
+            }
+        } else if after.data != before.data {
+            return broken("O2", "a take-over has changed data it was not asked to");
+        }
+        self.end_current(End::TakenOver);
+        self.draw_token(after)?;
+        self.new_number(entry.now, after.rvn)?;
+        self.current = Some(self.grants.len());
+        self.grants.push(Grant {
+            who: entry.who,
+            lock: None,
+            committed: entry.now,
+            zombie: entry.zombie,
+            token: self.last_token,
+            promise: entry.promise(self.number_since, after),
+            end: None,
+        });
+        Ok(())
+    }
+
+    fn run_twice(&self, before: &Record, after: &Record) -> Verdict {
+        if before.token == after.token {
+            Ok(())
+        } else {
+            broken("O4", "an acquire that was run twice has drawn two tokens")
+        }
+    }
+
+    /// What stands in the row was granted to the same client, which does not know it or has given
+    /// it up.
+    fn current_is_idle_of(&self, entry: &Entry<'_>) -> bool {
+        self.current.and_then(|index| self.grants.get(index)).is_some_and(|grant| {
+            let held = |lock| entry.lives.is_held(Holder { who: entry.who, lock });
+            grant.who == entry.who && !grant.lock.is_some_and(held)
+        })
+    }
+
+    fn check_age(&self, entry: &Entry<'_>, before: &Record, acquire: &Acquire) -> Verdict {
+        let marked = before.rvn.is_some_and(Rvn::is_marked);
+        let foreign = entry.plan.config.foreign;
+        let lease = match before.lease_ms.and_then(|lease| u64::try_from(lease).ok()) {
+            Some(lease) if marked => lease * 1_000_000,
+            Some(_) | None => nanos(acquire.lease.max(foreign.lease) + foreign.heartbeat * 2),
+        };
+        let least = entry.plan.fastest(lease);
+        let age = entry.sent.saturating_sub(self.number_since);
+        if age >= least {
+            return Ok(());
+        }
+        broken(
+            "O2",
+            format!(
+                "w{} took over {:?} that had stood for {age} ns; none can have watched it long \
+                 enough before {least} ns",
+                entry.who, before.rvn
+            ),
+        )
+    }
+
+    fn renewed(&mut self, entry: &Entry<'_>, change: &Change) -> Verdict {
+        let (Some(before), Some(after)) = (&change.before, &change.after) else {
+            return broken("O2", "a renewal has inserted or deleted a row");
+        };
+        if before.token != after.token {
+            return broken("O4", "a renewal has changed the token");
+        }
+        let Some(grant) = self.current.and_then(|index| self.grants.get_mut(index)) else {
+            return broken("O2", format!("w{} renewed a row that nobody holds", entry.who));
+        };
+        if grant.who != entry.who {
+            return broken("O2", format!("w{} renewed the row of w{}", entry.who, grant.who));
+        }
+        let promise = if before.rvn == after.rvn && before.lease_ms == after.lease_ms {
+            None
+        } else {
+            Some(after)
+        };
+        if before.rvn != after.rvn {
+            self.new_number(entry.now, after.rvn)?;
+        }
+        if let Some(after) = promise {
+            let promise = entry.promise(self.number_since, after);
+            if let Some(grant) = self.current.and_then(|index| self.grants.get_mut(index)) {
+                grant.promise = promise;
+            }
+        }
+        Ok(())
+    }
+
+    fn released(&mut self, entry: &Entry<'_>, change: &Change) -> Verdict {
+        let Some(Record { rvn: None, token, .. }) = &change.after else {
+            return broken("O2", "a release has not freed the row");
+        };
+        if change.before.as_ref().is_none_or(|before| before.token != *token) {
+            return broken("O4", "a release has changed the token");
+        }
+        if change.before.as_ref().is_some_and(|before| before.rvn.is_none()) {
+            return broken("O2", format!("w{} released a free row", entry.who));
+        }
+        if let Some(grant) = self.current.and_then(|index| self.grants.get(index)) {
+            if grant.who != entry.who {
+                return broken("O2", format!("w{} released the row of w{}", entry.who, grant.who));
+            }
+            let held = |lock| entry.lives.is_held(Holder { who: entry.who, lock });
+            if grant.lock.is_some_and(held) {
+                return broken("O2", format!("w{} lost the row it holds by a release", entry.who));
+            }
+        } else {
+            return broken("O2", format!("w{} released the row of a stranger", entry.who));
+        }
+        self.end_current(End::Released);
+        Ok(())
+    }
+
+    fn end_current(&mut self, end: End) {
+        if let Some(grant) = self.current.take().and_then(|index| self.grants.get_mut(index)) {
+            grant.end = Some(end);
+        }
+    }
+
+    fn draw_token(&mut self, after: &Record) -> Verdict {
+        match after.token {
+            Some(token) if token > self.last_token => {
+                self.last_token = token;
+                Ok(())
+            }
+            token => broken("O4", format!("token {token:?} came after {}", self.last_token)),
+        }
+    }
+
+    fn new_number(&mut self, now: u64, rvn: Option<Rvn>) -> Verdict {
+        self.number_since = now;
+        match rvn {
+            Some(rvn) if !self.numbers.insert(rvn) => {
+                broken("O2", format!("{rvn:?} was written a second time"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Entry<'_> {
+    fn promise(&self, number_since: u64, row: &Record) -> u64 {
+        let lease = row.lease_ms.and_then(|lease| u64::try_from(lease).ok()).unwrap_or(0);
+        number_since.saturating_add(self.plan.fastest(lease * 1_000_000))
+    }
+}
+
+impl Grant {
+    fn is_of(&self, holder: Holder) -> bool {
+        self.who == holder.who && self.lock == Some(holder.lock)
+    }
+}

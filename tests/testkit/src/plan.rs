@@ -1,0 +1,295 @@
+//! What may go wrong in one history and how badly: drawn once, at its beginning.
+//!
+//! Each class of faults is off with probability one half, so that histories differ in kind and not only
+//! in detail; strengths are log-uniform. All spans are in nanoseconds of true time.
+
+use std::time::Duration;
+
+use pglock_core::{Config, Drift, Heartbeat};
+
+use crate::clock;
+use crate::tape::{Ppm, Tape};
+
+const MILLISECOND: u64 = 1_000_000;
+
+/// What kind of world a history plays in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scenario {
+    /// Anything may go wrong.
+    #[default]
+    Storm,
+    /// Messages are quick and nobody crashes: no lock may be lost or at risk, but for those of two names:
+    /// strangers lock the row of the first, and the last may be spoilt so that no statement succeeds that renews it.
+    Calm,
+    /// Messages take no time and clocks run as wrong as they may: deadlines are met to the
+    /// nanosecond, and renewals are lost.
+    Edge,
+}
+
+impl Scenario {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Storm, Self::Calm, Self::Edge];
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) scenario: Scenario,
+    pub(crate) clients: usize,
+    pub(crate) names: usize,
+    /// How many acquires each client has under way or held at once.
+    pub(crate) users: usize,
+    pub(crate) lease: u64,
+    pub(crate) ppm: u64,
+    pub(crate) granularity: u64,
+    pub(crate) config: Config,
+    pub(crate) one_seed: bool,
+    pub(crate) mixed_leases: bool,
+    pub(crate) near_end_of_clock: Ppm,
+    pub(crate) faulty_for: u64,
+    pub(crate) faults: Faults,
+}
+
+/// The faults; those of the healed phase are all zero.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) usual_delay: u64,
+    pub(crate) slow: Ppm,
+    pub(crate) slow_delay: u64,
+    pub(crate) reset_before: Ppm,
+    pub(crate) reset_after: Ppm,
+    pub(crate) request_lost: Ppm,
+    pub(crate) reply_lost: Ppm,
+    pub(crate) late_reply: Ppm,
+    pub(crate) twice: Ppm,
+    pub(crate) connect_refused: Ppm,
+    pub(crate) connect_hangs: Ppm,
+    pub(crate) standby: Ppm,
+    pub(crate) errors: Ppm,
+    pub(crate) stall: Ppm,
+    pub(crate) pause_before_sending: Ppm,
+    pub(crate) pause_after_reading: Ppm,
+    pub(crate) pause: u64,
+    pub(crate) gap: Gaps,
+    pub(crate) spoilt_row: bool,
+}
+
+/// About how long it takes until something happens (again); never if zero.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gaps {
+    pub(crate) pause: u64,
+    pub(crate) spurious_poll: u64,
+    pub(crate) rate_change: u64,
+    pub(crate) crash: u64,
+    pub(crate) server_crash: u64,
+    pub(crate) row_locked: u64,
+    pub(crate) meddling: u64,
+    pub(crate) foreign: u64,
+}
+
+impl Plan {
+    pub(crate) fn draw(scenario: Scenario, tape: &mut Tape) -> Self {
+        let lease_ms = tape.log_uniform(50, 60_000);
+        let lease = lease_ms * MILLISECOND;
+        let ppm = tape.pick(&[0, 100, 10_000, 100_000, 250_000]);
+        let granularity = tape.pick(&[1, 1_000, MILLISECOND]);
+        let config = config(lease_ms, ppm, granularity, tape);
+        let calm = scenario == Scenario::Calm;
+        Self {
+            scenario,
+            clients: 2 + tape.pick(&[0, 0, 0, 1, 2, 6]),
+            names: 1 + if calm { 1 + tape.index(3) } else { tape.index(4) },
+            users: 1 + tape.index(if calm { 5 } else { 3 }),
+            lease,
+            ppm,
+            granularity,
+            config,
+            one_seed: tape.below(2) == 1,
+            mixed_leases: tape.below(2) == 1,
+            near_end_of_clock: if calm { Ppm(0) } else { class(tape, 50_000, 200_000) },
+            faulty_for: lease * (4 + tape.below(12)),
+            faults: match scenario {
+                Scenario::Storm => Faults::storm(lease, tape),
+                Scenario::Calm => Faults::calm(lease, tape),
+                Scenario::Edge => Faults::edge(lease, tape),
+            },
+        }
+    }
+
+    /// The rate of a clock, within the bound.
+    pub(crate) fn rate(&self, tape: &mut Tape) -> u64 {
+        let fast = tape.below(2) == 1;
+        let ppm = match tape.below(if self.scenario == Scenario::Edge { 2 } else { 4 }) {
+            0 => 0,
+            1 | 2 => self.ppm,
+            _ => tape.below(self.ppm + 1),
+        };
+        clock::rate(fast, ppm)
+    }
+
+    /// The longest time a row may have to be watched before it is taken over, at true time.
+    pub(crate) fn longest_watch(&self) -> u64 {
+        let longest = self.config.longest_lease + self.config.foreign.heartbeat * 2;
+        self.slowest(nanos(longest) + self.granularity)
+    }
+
+    /// A lease that a user may ask for.
+    pub(crate) fn other_lease(&self, tape: &mut Tape) -> Duration {
+        self.config.lease * tape.pick(&[4, 2, 8, 1, 16]) / 4
+    }
+
+    /// How long a span lasts at most that is counted on a client's clock.
+    pub(crate) fn slowest(&self, span: u64) -> u64 {
+        let span = u128::from(span) * 1_000_000 / u128::from(1_000_000 - self.ppm);
+        u64::try_from(span).unwrap_or(u64::MAX) + 1
+    }
+
+    /// How long a span lasts at least that is counted on a client's clock: what a challenger has
+    /// waited and a holder may have trusted.
+    pub(crate) fn fastest(&self, span: u64) -> u64 {
+        let span = u128::from(span.saturating_sub(self.granularity)) * 1_000_000;
+        u64::try_from(span.div_ceil(u128::from(1_000_000 + self.ppm))).unwrap_or(u64::MAX)
+    }
+}
+
+impl Faults {
+    fn storm(lease: u64, tape: &mut Tape) -> Self {
+        let often = |tape: &mut Tape| class(tape, 3_000, 300_000);
+        let span = |tape: &mut Tape, high: u64| tape.log_uniform(lease / 16, high);
+        let gap = |tape: &mut Tape, low: u64, high: u64| {
+            if tape.below(2) == 0 { 0 } else { tape.log_uniform(low, high) }
+        };
+        Self {
+            usual_delay: tape.log_uniform(lease / 4_096, lease / 32),
+            slow: often(tape),
+            slow_delay: span(tape, lease * 4),
+            reset_before: often(tape),
+            reset_after: often(tape),
+            request_lost: class(tape, 3_000, 100_000),
+            reply_lost: class(tape, 3_000, 100_000),
+            late_reply: class(tape, 300_000, 1_000_000),
+            twice: class(tape, 10_000, 200_000),
+            connect_refused: often(tape),
+            connect_hangs: class(tape, 3_000, 100_000),
+            standby: class(tape, 10_000, 100_000),
+            errors: class(tape, 10_000, 200_000),
+            stall: often(tape),
+            pause_before_sending: class(tape, 1_000, 100_000),
+            pause_after_reading: class(tape, 1_000, 100_000),
+            pause: span(tape, lease * 4),
+            gap: Gaps {
+                pause: gap(tape, lease, lease * 16),
+                spurious_poll: gap(tape, lease / 16, lease),
+                rate_change: gap(tape, lease / 4, lease * 4),
+                crash: gap(tape, lease * 4, lease * 32),
+                server_crash: gap(tape, lease * 4, lease * 32),
+                row_locked: gap(tape, lease, lease * 8),
+                meddling: if tape.below(8) == 7 { lease * 8 } else { 0 },
+                foreign: if tape.below(4) == 3 { lease * 4 } else { 0 },
+            },
+            spoilt_row: false,
+        }
+    }
+
+    /// All that must not cost a holder its lock.
+    fn calm(lease: u64, tape: &mut Tape) -> Self {
+        Self {
+            usual_delay: tape.log_uniform(lease / 65_536, lease / 1_024),
+            twice: class(tape, 10_000, 200_000),
+            gap: Gaps {
+                spurious_poll: if tape.below(2) == 0 { 0 } else { lease / 4 },
+                rate_change: if tape.below(2) == 0 { 0 } else { lease },
+                row_locked: if tape.below(2) == 0 { 0 } else { lease },
+                ..Gaps::default()
+            },
+            spoilt_row: tape.below(2) == 1,
+            ..Self::default()
+        }
+    }
+
+    /// Little but lost replies and holders that stand still.
+    fn edge(lease: u64, tape: &mut Tape) -> Self {
+        Self {
+            reset_before: class(tape, 10_000, 500_000),
+            request_lost: class(tape, 10_000, 500_000),
+            reply_lost: class(tape, 10_000, 500_000),
+            pause: lease * 2,
+            gap: Gaps { pause: if tape.below(2) == 0 { 0 } else { lease * 2 }, ..Gaps::default() },
+            ..Self::default()
+        }
+    }
+
+    /// What is left when everything is well again.
+    pub(crate) fn healed(self) -> Self {
+        Self {
+            usual_delay: self.usual_delay,
+            slow_delay: self.usual_delay,
+            spoilt_row: self.spoilt_row,
+            ..Self::default()
+        }
+    }
+}
+
+/// A class of faults that is off half of the time, and else has a log-uniform strength.
+fn class(tape: &mut Tape, low: u64, high: u64) -> Ppm {
+    if tape.below(2) == 0 { Ppm(0) } else { Ppm(tape.log_uniform(low, high)) }
+}
+
+/// Settings that the check accepts.
+fn config(lease_ms: u64, ppm: u64, granularity: u64, tape: &mut Tape) -> Config {
+    let lease = Duration::from_millis(lease_ms);
+    let mut config = Config::default();
+    config.lease = lease;
+    config.longest_lease = lease * 4;
+    config.reply_deadline = lease / 4 * tape.pick(&[1, 1, 4, 16]);
+    config.connect_deadline = lease / 2;
+    config.lock_timeout = lease / 8 * tape.pick(&[1, 1, 4, 16]);
+    config.poll = lease / u32::try_from(tape.log_uniform(4, 32)).unwrap_or(4);
+    config.patience = lease * u32::try_from(1 + tape.below(3)).unwrap_or(1);
+    config.backoff.first = lease / 64;
+    config.backoff.longest = lease / 4;
+    config.foreign.lease = lease;
+    config.foreign.heartbeat = lease / 4;
+    config.work_sessions = 2 - tape.index(2);
+    let ppm = u32::try_from(ppm).unwrap_or(0);
+    config.drift = Drift::new(ppm, Duration::from_nanos(granularity)).unwrap_or_default();
+    let parts = [4, 3, 2, 8, 16];
+    let first = tape.index(parts.len());
+    let beats = parts.iter().cycle().skip(first).take(parts.len());
+    for part in beats {
+        config.heartbeat = Some(Heartbeat::Every(lease / *part));
+        if config.check().is_ok() {
+            return config;
+        }
+    }
+    config.reply_deadline = lease / 16;
+    config.lock_timeout = lease / 32;
+    config
+}
+
+pub(crate) fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plan_has_settings_that_are_accepted() {
+        for seed in 0..2_000 {
+            for scenario in Scenario::ALL {
+                let plan = Plan::draw(scenario, &mut Tape::from_seed(seed));
+                assert_eq!(plan.config.check(), Ok(()), "{seed} {scenario:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_goes_wrong_on_an_empty_tape() {
+        let plan = Plan::draw(Scenario::Storm, &mut Tape::replay(Vec::new()));
+        assert_eq!((plan.clients, plan.names, plan.users), (2, 1, 1));
+        assert_eq!(plan.faults.reset_before, Ppm(0));
+        assert_eq!(plan.faults.gap.crash, 0);
+    }
+}

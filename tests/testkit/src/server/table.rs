@@ -1,0 +1,193 @@
+//! The rows of the lock table and what each statement does to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use pglock_core::bugs::{Bug, made};
+use pglock_core::{
+    Acquire, Amend, LockName, Owner, Read, Release, Renew, Renewal, RenewalVerdict, Row, Rvn, Value,
+};
+
+use super::{Change, Record};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Table {
+    pub(super) rows: BTreeMap<LockName, Record>,
+    pub(super) locked: BTreeSet<LockName>,
+    last_token: i64,
+    pub(super) last_foreign: i64,
+    owners: BTreeMap<Rvn, Owner>,
+}
+
+impl Table {
+    pub(super) fn shows(&self, name: &LockName, mine: &[Rvn]) -> bool {
+        self.rows.get(name).is_some_and(|row| shows(row, mine))
+    }
+
+    /// Whether the statement's predicate holds for the row.
+    pub(super) fn grants(&self, acquire: &Acquire, row: &Record) -> bool {
+        row.rvn.is_none_or(|rvn| Some(rvn) == acquire.seen || acquire.mine.contains(&rvn))
+            || made(Bug::M23)
+                && acquire.seen.is_some_and(|seen| self.owners.get(&seen) == row.owner.as_ref())
+    }
+
+    /// Changes a row that is there and fits. Answers it as it is then.
+    pub(super) fn write(
+        &mut self,
+        name: &LockName,
+        changes: &mut Vec<Change>,
+        fits: impl FnOnce(&Record) -> bool,
+        change: impl FnOnce(&mut Record),
+    ) -> Option<&Record> {
+        let row = self.rows.get_mut(name).filter(|row| fits(row))?;
+        let before = Some(row.clone());
+        change(row);
+        changes.push(Change { name: name.clone(), before, after: Some(row.clone()) });
+        Some(row)
+    }
+
+    pub(super) fn acquire(
+        &mut self,
+        acquire: &Acquire,
+        seen: Option<Record>,
+        changes: &mut Vec<Change>,
+    ) -> Option<Row> {
+        if let Some(row) = &seen
+            && !self.grants(acquire, row)
+        {
+            return Some(answer(false, row));
+        }
+        let Some(row) = self.rows.get(&acquire.name) else {
+            let free = Record { owner: Some(acquire.owner.clone()), ..Record::default() };
+            self.rows.insert(acquire.name.clone(), free.clone());
+            let row = answer(false, &free);
+            changes.push(Change { name: acquire.name.clone(), before: None, after: Some(free) });
+            return Some(row);
+        };
+        if !self.grants(acquire, row) {
+            return seen.map(|row| answer(false, &row));
+        }
+        let run_twice = row.rvn == Some(acquire.new) && row.token.is_some();
+        if !run_twice {
+            self.last_token += 1;
+        }
+        if cfg!(pglock_bugs) {
+            self.owners.insert(acquire.new, acquire.owner.clone());
+        }
+        let token = self.last_token;
+        let grant = |row: &mut Record| {
+            if !run_twice {
+                row.token = Some(token);
+            }
+            if acquire.content.replace || (row.rvn.is_none() && row.data.is_none()) {
+                row.data.clone_from(&acquire.content.data);
+            }
+            row.rvn = Some(acquire.new);
+            row.owner = Some(acquire.owner.clone());
+            row.lease_ms = Some(milliseconds(acquire.lease));
+        };
+        let granted = self.write(&acquire.name, changes, |_| true, grant);
+        granted.map(|row| answer(true, row))
+    }
+
+    pub(super) fn release(&mut self, release: &Release, changes: &mut Vec<Change>) -> Vec<Row> {
+        let fits = |row: &Record| shows(row, &release.mine) || made(Bug::M10);
+        let free = |row: &mut Record| {
+            row.rvn = None;
+            if !release.keep_data {
+                row.data = None;
+            }
+        };
+        let freed = self.write(&release.name, changes, fits, free);
+        freed.map(|row| Row(vec![number(row.token)])).into_iter().collect()
+    }
+
+    pub(super) fn renew(&mut self, renew: &Renew, changes: &mut Vec<Change>) -> Vec<Row> {
+        renew
+            .locks
+            .iter()
+            .map(|renewal| {
+                let (verdict, lease) = self.renew_one(renewal, changes);
+                Row(vec![
+                    Value::Text(renewal.name.as_str().into()),
+                    Value::Text(verdict.as_str().into()),
+                    number(lease),
+                ])
+            })
+            .collect()
+    }
+
+    fn renew_one(
+        &mut self,
+        renewal: &Renewal,
+        changes: &mut Vec<Change>,
+    ) -> (RenewalVerdict, Option<i64>) {
+        let fits = |row: &Record| shows(row, &renewal.mine) || made(Bug::M09);
+        if !self.rows.get(&renewal.name).is_some_and(fits) {
+            return (RenewalVerdict::Lost, None);
+        }
+        if self.locked.contains(&renewal.name) {
+            return (RenewalVerdict::RowLocked, None);
+        }
+        if cfg!(pglock_bugs)
+            && let Some(owner) = self.rows.get(&renewal.name).and_then(|row| row.owner.clone())
+        {
+            self.owners.insert(renewal.new, owner);
+        }
+        let renewed = self.write(&renewal.name, changes, fits, |row| row.rvn = Some(renewal.new));
+        (RenewalVerdict::Renewed, renewed.and_then(|row| row.lease_ms))
+    }
+
+    pub(super) fn amend(&mut self, amend: &Amend, changes: &mut Vec<Change>) -> Vec<Row> {
+        let fits = |row: &Record| shows(row, &amend.mine) || made(Bug::M09);
+        let change = |row: &mut Record| {
+            row.rvn = Some(amend.new);
+            row.lease_ms = amend.lease.map(milliseconds).or(row.lease_ms);
+            if let Some(data) = &amend.data {
+                row.data.clone_from(data);
+            }
+        };
+        let amended = self.write(&amend.name, changes, fits, change);
+        amended.map(|row| Row(vec![number(row.lease_ms)])).into_iter().collect()
+    }
+
+    pub(super) fn read(&self, read: &Read) -> Vec<Row> {
+        let named = |(name, row): (&LockName, &Record)| {
+            let name = Value::Text(name.as_str().into());
+            std::iter::once(name).chain(values(row)).collect()
+        };
+        match read {
+            Read::One(name) => self.rows.get_key_value(name).map(named).into_iter().collect(),
+            Read::All { prefix } => {
+                let wanted = |(name, _): &(&LockName, _)| name.as_str().starts_with(prefix);
+                self.rows.iter().filter(wanted).map(named).collect()
+            }
+        }
+    }
+}
+
+fn shows(row: &Record, mine: &[Rvn]) -> bool {
+    row.rvn.is_some_and(|rvn| mine.contains(&rvn))
+}
+
+fn answer(granted: bool, row: &Record) -> Row {
+    std::iter::once(Value::Bool(granted)).chain(values(row)).collect()
+}
+
+fn values(row: &Record) -> [Value; 5] {
+    [
+        number(row.rvn.map(Rvn::as_i64)),
+        row.owner.as_ref().map_or(Value::Null, |owner| Value::Text(owner.as_str().into())),
+        number(row.lease_ms),
+        row.data.as_ref().map_or(Value::Null, |data| Value::Bytea(data.to_vec())),
+        number(row.token),
+    ]
+}
+
+fn number(number: Option<i64>) -> Value {
+    number.map_or(Value::Null, Value::Int8)
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}

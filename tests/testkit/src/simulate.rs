@@ -1,0 +1,89 @@
+//! Runs histories and tells what came of them.
+
+use std::fmt;
+
+use crate::coincidence::Coincidences;
+use crate::oracle::Broken;
+use crate::plan::Scenario;
+use crate::tape::Tape;
+use crate::world::World;
+
+/// What came of one history in which no rule was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct History {
+    /// A hash of all that happened: the same choices give the same one.
+    pub trace: u64,
+    /// How many events there were.
+    pub steps: u64,
+    /// How long it took, in nanoseconds of simulated time.
+    pub simulated: u64,
+    /// What it came by.
+    pub reached: Coincidences,
+}
+
+/// A broken rule, with all that is needed to see it again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The rule, in words.
+    pub broken: Broken,
+    /// The kind of world.
+    pub scenario: Scenario,
+    /// Every choice, for [`Tape::replay`].
+    pub tape: Vec<u64>,
+    /// What happened, a line each: nanoseconds of true time, then what.
+    pub log: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.log {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "scenario {:?}, {} choices", self.scenario, self.tape.len())?;
+        write!(f, "{}", self.broken)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Runs the history of a seed; the seed chooses the scenario.
+///
+/// # Errors
+/// When a rule was broken.
+pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
+    let scenario = match seed % 4 {
+        0 | 1 => Scenario::Storm,
+        2 => Scenario::Calm,
+        _ => Scenario::Edge,
+    };
+    run(scenario, Tape::from_seed(seed))
+}
+
+/// Runs the history of these choices.
+///
+/// # Errors
+/// When a rule was broken.
+pub fn run(scenario: Scenario, tape: Tape) -> Result<History, Box<Violation>> {
+    let mut world = World::new(scenario, tape, false);
+    match world.run() {
+        Ok(()) => Ok(History {
+            trace: world.trace.hash(),
+            steps: world.steps,
+            simulated: world.now,
+            reached: world.reached,
+        }),
+        Err(_) => Err(Box::new(again(scenario, world.tape.record().to_vec()))),
+    }
+}
+
+/// Runs the history once more and keeps its log.
+fn again(scenario: Scenario, tape: Vec<u64>) -> Violation {
+    let mut world = World::new(scenario, Tape::replay(tape.clone()), true);
+    let broken = world.run().err().unwrap_or_else(|| Broken {
+        by: "O8",
+        words: "the same choices gave another history".into(),
+    });
+    Violation { broken, scenario, tape, log: world.trace.into_lines() }
+}

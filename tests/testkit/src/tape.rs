@@ -1,0 +1,117 @@
+//! Every choice of a history, drawn from a seed or read back from a record. Zero is always the
+//! benign choice, so a record is made smaller by deleting and zeroing.
+
+use crate::rng::Rng;
+
+/// The choices of one history.
+#[derive(Clone, Debug)]
+pub struct Tape {
+    source: Source,
+    drawn: Vec<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Seed(Rng),
+    Record(std::vec::IntoIter<u64>),
+}
+
+/// A probability in parts per million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ppm(pub(crate) u64);
+
+impl Tape {
+    /// Choices drawn from a seed.
+    #[must_use]
+    pub const fn from_seed(seed: u64) -> Self {
+        Self { source: Source::Seed(Rng::new(seed)), drawn: Vec::new() }
+    }
+
+    /// Recorded choices; all benign once the record is used up.
+    #[must_use]
+    pub fn replay(record: Vec<u64>) -> Self {
+        Self { source: Source::Record(record.into_iter()), drawn: Vec::new() }
+    }
+
+    /// What was drawn so far.
+    #[must_use]
+    pub fn record(&self) -> &[u64] {
+        &self.drawn
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let drawn = match &mut self.source {
+            Source::Seed(rng) => rng.below(bound),
+            Source::Record(record) => record.next().unwrap_or(0).min(bound.saturating_sub(1)),
+        };
+        self.drawn.push(drawn);
+        drawn
+    }
+
+    /// An index below `bound`.
+    pub(crate) fn index(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).unwrap_or(0)
+    }
+
+    /// One of `choices`, the first of them being the benign one.
+    pub(crate) fn pick<T: Copy + Default>(&mut self, choices: &[T]) -> T {
+        let index = self.index(choices.len());
+        choices.get(index).copied().unwrap_or_default()
+    }
+
+    /// Whether something unwanted happens. Nothing is drawn for what cannot happen.
+    pub(crate) fn hit(&mut self, chance: Ppm) -> bool {
+        chance.0 > 0 && self.below(1_000_000) >= 1_000_000 - chance.0.min(1_000_000)
+    }
+
+    /// A log-uniform number from `low` to about `high`: each power of two is as likely as any other.
+    pub(crate) fn log_uniform(&mut self, low: u64, high: u64) -> u64 {
+        let low = low.max(1);
+        let octaves = u64::from((high / low).max(1).ilog2());
+        let octave = low << self.below(octaves + 1);
+        octave.saturating_add(self.below(octave)).min(high.max(low))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(tape: &mut Tape) -> [u64; 4] {
+        let first = tape.below(10);
+        let second = tape.log_uniform(50, 60_000);
+        let third = u64::from(tape.hit(Ppm(500_000)));
+        [first, second, third, tape.pick(&[3, 4, 5])]
+    }
+
+    #[test]
+    fn a_record_plays_back() {
+        let mut tape = Tape::from_seed(42);
+        let first = some(&mut tape);
+        assert_eq!(some(&mut Tape::replay(tape.record().to_vec())), first);
+    }
+
+    #[test]
+    fn an_empty_record_is_benign() {
+        assert_eq!(some(&mut Tape::replay(Vec::new())), [0, 50, 0, 3]);
+    }
+
+    #[test]
+    fn log_uniform_stays_in_its_bounds() {
+        let mut tape = Tape::from_seed(7);
+        for _ in 0..1_000 {
+            let drawn = tape.log_uniform(50, 60_000);
+            assert!((50..=60_000).contains(&drawn), "{drawn}");
+        }
+    }
+
+    #[test]
+    fn chances_are_met() {
+        let mut tape = Tape::from_seed(7);
+        let hits = (0..10_000).filter(|_| tape.hit(Ppm(100_000))).count();
+        assert!((800..1_200).contains(&hits), "{hits}");
+        assert!(!tape.hit(Ppm(0)));
+        assert!(tape.hit(Ppm(1_000_000)));
+    }
+}

@@ -1,0 +1,213 @@
+//! What happens to everybody by chance: processes stand still or crash, clocks change their pace, the
+//! server restarts, strangers lock rows, operators meddle, Go clients come by.
+
+use pglock_core::bugs::{Bug, made};
+use pglock_core::{Owner, Rvn};
+
+use crate::coincidence::Coincidence;
+use crate::oracle::{Cause, Verdict};
+use crate::plan::{Scenario, nanos};
+use crate::world::{Happening, World};
+
+/// What happens by chance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weather {
+    Pause { client: usize },
+    SpuriousPoll { client: usize },
+    RateChange { client: usize },
+    Crash { client: usize },
+    Restart { client: usize },
+    ServerCrash,
+    LockRow,
+    UnlockRow { name: usize },
+    Meddle,
+    ForeignArrival,
+    ForeignBeat { foreigner: usize },
+}
+
+/// A client of the Go library on a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Foreigner {
+    name: usize,
+    rvn: Rvn,
+    beats_left: u64,
+    dies: bool,
+}
+
+impl World {
+    /// Plans what will happen by chance.
+    pub(crate) fn forecast(&mut self) {
+        for client in 0..self.plan.clients {
+            self.again(Weather::Pause { client });
+            self.again(Weather::SpuriousPoll { client });
+            self.again(Weather::RateChange { client });
+            self.again(Weather::Crash { client });
+        }
+        self.again(Weather::ServerCrash);
+        self.again(Weather::LockRow);
+        self.again(Weather::Meddle);
+        self.again(Weather::ForeignArrival);
+    }
+
+    /// Plans something for about its gap from now; never if that is zero.
+    fn again(&mut self, weather: Weather) {
+        let gap = self.gap(weather);
+        if gap > 0 {
+            let after = 1 + self.tape.below(gap * 2);
+            self.queue.plan(self.now + after, Happening::Weather(weather));
+        }
+    }
+
+    /// About how long it takes until it happens (again).
+    const fn gap(&self, weather: Weather) -> u64 {
+        let gap = &self.faults.gap;
+        match weather {
+            Weather::Pause { .. } => gap.pause,
+            Weather::SpuriousPoll { .. } => gap.spurious_poll,
+            Weather::RateChange { .. } => gap.rate_change,
+            Weather::Crash { .. } => gap.crash,
+            Weather::ServerCrash => gap.server_crash,
+            Weather::LockRow => gap.row_locked,
+            Weather::Meddle => gap.meddling,
+            Weather::ForeignArrival => gap.foreign,
+            Weather::Restart { .. } | Weather::UnlockRow { .. } | Weather::ForeignBeat { .. } => 0,
+        }
+    }
+
+    pub(crate) fn change_weather(&mut self, weather: Weather) -> Verdict {
+        let recurs = self.gap(weather) > 0;
+        self.again(weather);
+        match weather {
+            Weather::Pause { client } if recurs => self.stand_still(client),
+            Weather::SpuriousPoll { client } if recurs && self.processes[client].running => {
+                return self.drain(client);
+            }
+            Weather::RateChange { client } if recurs => return self.change_rate(client),
+            Weather::Crash { client } if recurs && self.processes[client].running => {
+                self.crash(client);
+                let after = self.tape.log_uniform(self.plan.lease / 64, self.plan.lease * 4);
+                let restart = Happening::Weather(Weather::Restart { client });
+                self.queue.plan(self.now + after, restart);
+            }
+            Weather::ServerCrash if recurs => self.crash_server(),
+            Weather::LockRow if recurs => self.lock_row(),
+            Weather::Meddle if recurs => return self.meddle(),
+            Weather::ForeignArrival if recurs => return self.foreigner_comes(),
+            Weather::Restart { client } if !self.healed => self.start(client),
+            Weather::UnlockRow { name } => self.unlock_row(name),
+            Weather::ForeignBeat { foreigner } => return self.foreigner_beats(foreigner),
+            Weather::Pause { .. }
+            | Weather::SpuriousPoll { .. }
+            | Weather::RateChange { .. }
+            | Weather::Crash { .. }
+            | Weather::ServerCrash
+            | Weather::LockRow
+            | Weather::Meddle
+            | Weather::ForeignArrival
+            | Weather::Restart { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn stand_still(&mut self, client: usize) {
+        let pause = self.tape.below(self.faults.pause + 1);
+        let process = &mut self.processes[client];
+        process.paused_until = process.paused_until.max(self.now + pause);
+        let who = process.who;
+        self.trace.note(self.now, || format!("w{who} stands still for {pause}"));
+    }
+
+    fn change_rate(&mut self, client: usize) -> Verdict {
+        let rate = self.plan.rate(&mut self.tape);
+        let process = &mut self.processes[client];
+        process.clock.set_rate(self.now, rate);
+        let who = process.who;
+        self.trace.note(self.now, || format!("w{who} has {:?}", process.clock));
+        if process.running {
+            self.oracle.clock_changed(who, &process.clock, self.now)?;
+        }
+        Ok(())
+    }
+
+    fn lock_row(&mut self) {
+        let calm = self.plan.scenario == Scenario::Calm;
+        let name = if calm { 0 } else { self.tape.index(self.names.len()) };
+        let span = self.tape.log_uniform(self.plan.lease / 64, self.plan.lease * 4);
+        self.trace.note(self.now, || format!("a stranger locks row {name} for {span}"));
+        self.server.lock_row(&self.names[name]);
+        self.oracle.ledger.disturb(name);
+        self.queue.plan(self.now + span, Happening::Weather(Weather::UnlockRow { name }));
+    }
+
+    fn unlock_row(&mut self, name: usize) {
+        self.trace.note(self.now, || format!("row {name} is unlocked"));
+        self.server.unlock_row(&self.names[name]);
+        self.unlocked();
+    }
+
+    fn meddle(&mut self) -> Verdict {
+        let name = self.tape.index(self.names.len());
+        self.trace.note(self.now, || format!("an operator deletes row {name}"));
+        if self.server.row(&self.names[name]).is_some_and(|row| row.rvn.is_some()) {
+            self.meet(Coincidence::HeldRowDeleted);
+        }
+        self.server.delete(&self.names[name]);
+        self.stranger_wrote()?;
+        self.unlocked();
+        if made(Bug::M11) {
+            (0..self.processes.len()).for_each(|client| self.restart_numbers(client));
+        }
+        Ok(())
+    }
+
+    fn foreigner_comes(&mut self) -> Verdict {
+        let name = self.tape.index(self.names.len());
+        let free = self.server.row(&self.names[name]).is_none_or(|row| row.rvn.is_none());
+        if !free {
+            return Ok(());
+        }
+        let beats_left = self.tape.below(12);
+        let dies = self.tape.below(2) == 1;
+        let Some(rvn) = self.foreign_write(name) else { return Ok(()) };
+        self.stranger_wrote()?;
+        let foreigner = self.foreigners.len();
+        self.foreigners.push(Foreigner { name, rvn, beats_left, dies });
+        let beat = nanos(self.plan.config.foreign.heartbeat);
+        self.queue.plan(self.now + beat, Happening::Weather(Weather::ForeignBeat { foreigner }));
+        Ok(())
+    }
+
+    fn foreigner_beats(&mut self, foreigner: usize) -> Verdict {
+        let Foreigner { name, rvn, beats_left, dies } = self.foreigners[foreigner];
+        let holds = self.server.row(&self.names[name]).is_some_and(|row| row.rvn == Some(rvn));
+        if !holds || (beats_left == 0 && dies) {
+            return Ok(());
+        }
+        if beats_left == 0 || self.healed {
+            self.server.foreign_release(&self.names[name], rvn);
+            return self.stranger_wrote();
+        }
+        if let Some(rvn) = self.foreign_write(name) {
+            self.foreigners[foreigner] = Foreigner { name, rvn, beats_left: beats_left - 1, dies };
+        }
+        let beat = nanos(self.plan.config.foreign.heartbeat);
+        self.queue.plan(self.now + beat, Happening::Weather(Weather::ForeignBeat { foreigner }));
+        self.stranger_wrote()
+    }
+
+    fn foreign_write(&mut self, name: usize) -> Option<Rvn> {
+        self.trace.note(self.now, || format!("a Go client writes row {name}"));
+        let owner = Owner::new("go").unwrap_or_default();
+        self.server.foreign_write(&self.names[name], &owner)
+    }
+
+    fn stranger_wrote(&mut self) -> Verdict {
+        let cause = Cause::Stranger { now: self.now };
+        for change in self.server.take_changes() {
+            if let Some(name) = self.index_of(&change.name) {
+                self.oracle.changed(name, &change, &cause, &self.plan)?;
+            }
+        }
+        Ok(())
+    }
+}

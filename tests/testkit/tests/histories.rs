@@ -1,0 +1,55 @@
+//! Histories without deliberate bugs must break no rule, and each seed must give one history.
+#![allow(clippy::panic, clippy::print_stdout)]
+
+use pglock_testkit::{Coincidence, Coincidences, Scenario, Tape, run, simulate};
+
+/// How many histories to run: `PGLOCK_HISTORIES`, or as many as a test run can spare.
+fn histories() -> u64 {
+    match std::env::var("PGLOCK_HISTORIES") {
+        Ok(number) => number.parse().unwrap_or_else(|_| panic!("PGLOCK_HISTORIES={number}")),
+        Err(_) => USUAL,
+    }
+}
+
+/// Enough to meet every coincidence many times.
+const USUAL: u64 = 5_000;
+
+/// A rule that nothing has tried to break is not tested: every coincidence must have been met, too.
+#[test]
+fn no_history_breaks_a_rule_and_every_coincidence_is_met() {
+    let mut steps = 0;
+    let mut reached = Coincidences::default();
+    for seed in 0..histories() {
+        let history = simulate(seed).unwrap_or_else(|violation| {
+            panic!(
+                "{violation}\nto see it again: \
+                 cargo run --release -p pglock-testkit --example simulate -- --seed {seed} --histories 1"
+            )
+        });
+        steps += history.steps;
+        reached.add(&history.reached);
+    }
+    println!("{} histories, {steps} events", histories());
+    for coincidence in Coincidence::ALL {
+        println!("{:>10} {coincidence:?}", reached.of(*coincidence));
+    }
+    let missed: Vec<_> = Coincidence::ALL.iter().filter(|which| reached.of(**which) == 0).collect();
+    assert!(missed.is_empty() || histories() < USUAL, "never met: {missed:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for seed in 0..50 {
+        assert_eq!(simulate(seed), simulate(seed), "seed {seed}");
+    }
+    assert_ne!(simulate(0), simulate(4), "two seeds, one history");
+}
+
+#[test]
+fn a_benign_history_is_a_short_and_quiet_one() {
+    for scenario in Scenario::ALL {
+        let history = run(scenario, Tape::replay(Vec::new()));
+        let history = history.unwrap_or_else(|violation| panic!("{violation}"));
+        assert!(history.steps > 10, "{history:?}");
+    }
+}
