@@ -1,0 +1,100 @@
+//! The thread of one connection: opens it, executes what it is told to, reports. When it ends, for whatever
+//! reason, it says so.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use pglock_core::{Command, Outcome, ServerError, SessionId, SessionKind};
+
+use super::connect::{Connect, Session};
+use super::drive::Input;
+use crate::connect::ConnectError;
+use crate::link::Report;
+
+/// The loop's end of a connection. When it is dropped, the thread ends as soon as the call it is in does.
+pub(super) struct Link {
+    commands: Sender<Command>,
+}
+
+impl Link {
+    /// Starts a thread that opens the connection with `open`.
+    pub(super) fn start<S: Session>(
+        id: SessionId,
+        inputs: Sender<Input>,
+        open: impl FnOnce() -> Result<S, ConnectError> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (commands, received) = channel();
+        let work = move || serve(open, &received, &mut Reports { id, inputs, error: None });
+        thread::Builder::new().name("pglock-session".into()).spawn(work)?;
+        Ok(Self { commands })
+    }
+
+    /// A command for a thread that has ended is forgotten: its end has been reported.
+    pub(super) fn execute(&self, command: Command) {
+        let _thread_has_ended = self.commands.send(command).is_err();
+    }
+}
+
+fn serve<S: Session>(
+    open: impl FnOnce() -> Result<S, ConnectError>,
+    commands: &Receiver<Command>,
+    reports: &mut Reports,
+) {
+    let mut session = match open() {
+        Ok(session) => session,
+        Err(error) => {
+            reports.error = error.server;
+            return;
+        }
+    };
+    reports.send(Report::Connected);
+    for command in commands {
+        let outcome = session.execute(&command);
+        let over = outcome == Outcome::Lost || session.is_closed();
+        reports.send(Report::Outcome(command.id(), outcome));
+        if over {
+            return;
+        }
+    }
+}
+
+/// Reports the end when dropped, also by a panic of the driver.
+struct Reports {
+    id: SessionId,
+    inputs: Sender<Input>,
+    error: Option<ServerError>,
+}
+
+impl Reports {
+    fn send(&self, report: Report) {
+        let _loop_has_ended = self.inputs.send(Input::Report(self.id, report)).is_err();
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        let error = self.error.take();
+        self.send(Report::Disconnected(error));
+    }
+}
+
+/// Opens a connection on a thread of its own and waits for it no longer than `patience`.
+pub(super) fn first_session<C: Connect>(
+    connect: &Arc<C>,
+    patience: std::time::Duration,
+) -> Result<C::Session, ConnectError> {
+    let (sender, opened) = channel();
+    let connect = Arc::clone(connect);
+    let open = move || {
+        let _nobody_waits = sender.send(connect.connect(SessionKind::Work)).is_err();
+    };
+    thread::Builder::new()
+        .name("pglock-session".into())
+        .spawn(open)
+        .map_err(|error| ConnectError::unreachable(error.to_string()))?;
+    opened
+        .recv_timeout(patience)
+        .unwrap_or_else(|_| Err(ConnectError::unreachable(format!("no answer in {patience:?}"))))
+}

@@ -1,0 +1,64 @@
+//! Monotonic clocks. What they read decides how long a lock is trusted; what it means is the core's.
+
+use pglock_core::Instant;
+
+/// A monotonic clock. It must never run backwards, and should count the time the machine is suspended.
+pub trait Clock: Send + Sync + 'static {
+    /// What it reads.
+    fn now(&self) -> Instant;
+}
+
+/// A clock that can be waited for: what the async loop needs of a runtime.
+pub trait Timer: Clock {
+    /// Ends when the clock reads `moment`, or a little later.
+    ///
+    /// Where the runtime's own timers stand still during suspend, an implementation sleeps in
+    /// short slices and looks at its clock after each.
+    fn sleep_until(&self, moment: Instant) -> impl Future<Output = ()> + Send;
+}
+
+/// The system's clock that never stops.
+///
+/// On Linux and Android it is `CLOCK_BOOTTIME`, which counts suspend. Elsewhere it is
+/// [`std::time::Instant`], which counts suspend on Windows but not on macOS: there a lock may be
+/// trusted too long after the machine has slept, and only the fencing token protects what it guards.
+/// No clock counts the time for which a virtual machine is paused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BootClock;
+
+impl Clock for BootClock {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(nanos())
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn nanos() -> u64 {
+    let reading = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(reading.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(reading.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn nanos() -> u64 {
+    static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let origin = ORIGIN.get_or_init(std::time::Instant::now);
+    u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_clock_runs_and_never_backwards() {
+        let start = BootClock.now();
+        let mut last = start;
+        while last == start {
+            let now = BootClock.now();
+            assert!(now >= last);
+            last = now;
+        }
+    }
+}

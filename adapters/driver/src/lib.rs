@@ -1,0 +1,50 @@
+//! Drives `pglock-core`: carries commands to sessions and answers back, wakes the core in time, and hands
+//! out guards. Decides nothing about locks, and knows no PostgreSQL client and no runtime.
+//!
+//! An adapter implements [`Connect`] and [`Session`] for its PostgreSQL client and [`Timer`] for its runtime,
+//! then calls [`Locks::open`]; blocking ones implement the traits of the same names in [`blocking`].
+//!
+//! ```
+//! use pglock_driver::{Error, Locks};
+//!
+//! async fn pay(locks: &Locks) -> Result<(), Error> {
+//!     let lock = locks.acquire("invoice-42").await?;
+//!     println!("paying with fencing token {}", lock.token());
+//!     lock.release().await?;
+//!     Ok(())
+//! }
+//! ```
+#![cfg_attr(
+    test,
+    allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
+mod ask;
+pub mod blocking;
+mod clock;
+mod connect;
+mod desk;
+mod drive;
+mod error;
+mod hold;
+mod link;
+mod lock;
+mod locks;
+mod options;
+mod request;
+
+pub use clock::{BootClock, Clock, Timer};
+pub use connect::{Connect, ConnectError, Session};
+pub use error::{Error, Loss};
+pub use hold::Hold;
+pub use lock::{Lock, Released};
+pub use locks::Locks;
+pub use options::Options;
+pub use request::Request;
+
+pub use pglock_core::{
+    Backoff, Command, Config, ConfigError, Counters, Drift, Entry, Failure, Foreign, Heartbeat,
+    Holder, Identity, Instant, LockName, NameError, Outcome, Owner, OwnerError, Param, Problem,
+    Query, Row, Rvn, ServerError, SessionKind, Severity, SqlState, Table, TableError, TableReport,
+    Token, Value, Wait,
+};

@@ -1,0 +1,250 @@
+//! The handle that callers ask for locks, and how it comes into being.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{self, BoxFuture, Either};
+use pglock_core::{Answer, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport};
+
+use crate::ask::{Ask, Line};
+use crate::clock::Timer;
+use crate::connect::{Connect, ConnectError};
+use crate::drive::Drive;
+use crate::error::Error;
+use crate::hold::Hold;
+use crate::lock::Lock;
+use crate::options::Options;
+use crate::request::Request;
+
+/// The locks of one table, over a few connections. Cheap to clone; one for a process is enough.
+///
+/// When the last clone and the last [`Lock`] are gone, the connections are closed.
+#[derive(Clone)]
+pub struct Locks {
+    line: Arc<Line>,
+}
+
+/// For adapters.
+impl Locks {
+    /// Starts without looking for the server. The future must be run until it ends by itself; if it
+    /// is dropped, all locks count as lost and every ask as [`Error::Closed`].
+    ///
+    /// # Errors
+    /// When the options cannot be kept or the system gives no randomness.
+    pub fn start<C: Connect, T: Timer>(
+        options: Options,
+        connect: C,
+        timer: T,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), Error> {
+        Self::start_with(options, connect, None, Arc::new(timer))
+    }
+
+    /// Opens a first connection, starts, and looks whether the table is fit for use or, if the options
+    /// say so, makes it so. `spawn` must see to it that the future is run.
+    ///
+    /// # Errors
+    /// When the options cannot be kept, there is no connection to be had, or the table is not fit.
+    pub async fn open<C: Connect, T: Timer>(
+        options: Options,
+        connect: C,
+        timer: T,
+        spawn: impl FnOnce(BoxFuture<'static, ()>),
+    ) -> Result<Self, Error> {
+        let create = options.creates_table();
+        let timer = Arc::new(timer);
+        let patience = options.connect_deadline_set()?;
+        let first = first_session(&connect, timer.as_ref(), patience).await?;
+        let (locks, drive) = Self::start_with(options, connect, Some(first), timer)?;
+        spawn(Box::pin(drive));
+        locks.ready_table(create).await?;
+        Ok(locks)
+    }
+
+    fn start_with<C: Connect, T: Timer>(
+        options: Options,
+        connect: C,
+        first: Option<C::Session>,
+        timer: Arc<T>,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), Error> {
+        let (sender, asks) = mpsc::unbounded();
+        let drive = Drive::new(options.client()?, asks, connect, first, timer);
+        let line = Line::new(move |ask| {
+            let _loop_has_ended = sender.unbounded_send(ask).is_err();
+        });
+        Ok((Self::on(line), drive.run()))
+    }
+
+    pub(crate) const fn on(line: Arc<Line>) -> Self {
+        Self { line }
+    }
+
+    pub(crate) async fn ready_table(&self, create: bool) -> Result<(), Error> {
+        let report = self.check_table().await?;
+        match (report.problems.is_empty(), create) {
+            (true, _) => Ok(()),
+            (false, true) => self.create_table().await,
+            (false, false) => Err(Error::Table(report)),
+        }
+    }
+}
+
+/// Locks.
+impl Locks {
+    /// A lock to be acquired with other options than usual.
+    pub fn request(&self, name: &str) -> Request {
+        Request::new(Arc::clone(&self.line), name)
+    }
+
+    /// Acquires a lock, however long it takes.
+    ///
+    /// # Errors
+    /// When the name cannot be, the server refuses, or the locks are shut down.
+    pub async fn acquire(&self, name: &str) -> Result<Lock, Error> {
+        self.request(name).acquire().await
+    }
+
+    /// Acquires a lock if it can be had within `patience`.
+    ///
+    /// # Errors
+    /// As [`Request::acquire_within`].
+    pub async fn acquire_within(&self, name: &str, patience: Duration) -> Result<Lock, Error> {
+        self.request(name).acquire_within(patience).await
+    }
+
+    /// Acquires a lock if nobody holds it.
+    ///
+    /// # Errors
+    /// As [`Request::try_acquire`].
+    pub async fn try_acquire(&self, name: &str) -> Result<Option<Lock>, Error> {
+        self.request(name).try_acquire().await
+    }
+
+    /// Acquires a lock if nobody holds it or its holder is dead.
+    ///
+    /// # Errors
+    /// As [`Request::probe`].
+    pub async fn probe(&self, name: &str) -> Result<Option<Lock>, Error> {
+        self.request(name).probe().await
+    }
+
+    /// Does the work while holding a lock; drops the work if the lock is lost.
+    ///
+    /// ```
+    /// # use pglock_driver::{Error, Locks};
+    /// # async fn pay(locks: &Locks) -> Result<(), Error> {
+    /// let token = locks.run("invoice-42", |hold| async move { hold.token() }).await?;
+    /// # println!("{token}"); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Request::run`].
+    pub async fn run<W: Future>(
+        &self,
+        name: &str,
+        work: impl FnOnce(Hold) -> W,
+    ) -> Result<W::Output, Error> {
+        self.request(name).run(work).await
+    }
+}
+
+/// Questions that need no lock.
+impl Locks {
+    /// Reads the row of one lock, if it has one. Works on a standby.
+    ///
+    /// # Errors
+    /// When the name cannot be, the server refuses or gives no answer.
+    pub async fn get(&self, name: &str) -> Result<Option<Entry>, Error> {
+        let name = LockName::new(name)?;
+        Ok(self.entries(Question::Get(name)).await?.into_iter().next())
+    }
+
+    /// Reads the rows of all locks whose names start so, in byte order; all with an empty prefix.
+    /// Works on a standby.
+    ///
+    /// # Errors
+    /// When the server refuses or gives no answer.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+        self.entries(Question::List { prefix: prefix.into() }).await
+    }
+
+    /// Creates the table if it is missing, and adds what an older one lacks.
+    ///
+    /// # Errors
+    /// When the server refuses or gives no answer.
+    pub async fn create_table(&self) -> Result<(), Error> {
+        self.ask(Question::CreateTable).await.map(|_| ())
+    }
+
+    /// Looks what is wrong with the table.
+    ///
+    /// # Errors
+    /// When the server refuses or gives no answer.
+    pub async fn check_table(&self) -> Result<TableReport, Error> {
+        let Answer::Table(report) = self.ask(Question::CheckTable).await? else {
+            return Err(Error::Failed(Failure::Undecodable));
+        };
+        Ok(report)
+    }
+
+    /// Drops the table with all that is in it. Whoever holds a lock loses it.
+    ///
+    /// # Errors
+    /// When the server refuses or gives no answer.
+    pub async fn drop_table(&self) -> Result<(), Error> {
+        self.ask(Question::DropTable).await.map(|_| ())
+    }
+
+    /// What has been counted since the start.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after a shut-down.
+    pub async fn counters(&self) -> Result<Counters, Error> {
+        let (reply, told) = oneshot::channel();
+        self.line.post(Ask::Counters(reply));
+        told.await.map_err(|_| Error::Closed)
+    }
+
+    /// Gives all locks back, ends all that is under way and closes the connections. Without a server
+    /// it takes as long as the longest lease held.
+    pub async fn shut_down(&self) {
+        let (reply, over) = oneshot::channel();
+        self.line.post(Ask::ShutDown(Some(reply)));
+        let _ended_for_another_reason = over.await.is_err();
+    }
+
+    async fn entries(&self, question: Question) -> Result<Vec<Entry>, Error> {
+        let Answer::Entries(entries) = self.ask(question).await? else {
+            return Err(Error::Failed(Failure::Undecodable));
+        };
+        Ok(entries)
+    }
+
+    async fn ask(&self, question: Question) -> Result<Answer, Error> {
+        let (reply, told) = oneshot::channel();
+        self.line.post(Ask::Question(question, reply));
+        told.await.unwrap_or(Err(Error::Closed))
+    }
+}
+
+impl fmt::Debug for Locks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Locks").finish_non_exhaustive()
+    }
+}
+
+async fn first_session<C: Connect>(
+    connect: &C,
+    timer: &impl Timer,
+    patience: Duration,
+) -> Result<C::Session, ConnectError> {
+    let overdue = pin!(timer.sleep_until(timer.now().saturating_add(patience)));
+    match future::select(pin!(connect.connect(SessionKind::Work)), overdue).await {
+        Either::Left((session, _)) => session,
+        Either::Right(((), _)) => {
+            Err(ConnectError::unreachable(format!("no answer in {patience:?}")))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The settings of a handle, with the same names in every adapter.
+
+use std::time::Duration;
+
+use pglock_core::{Backoff, Client, Config, Drift, Foreign, Heartbeat, Identity, Owner};
+
+use crate::error::Error;
+
+/// The settings of a handle. Adapters offer each of them on their builders.
+///
+/// A setting that cannot be is told when the handle is opened. The defaults are those of [`Config`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Options {
+    config: Result<Config, Error>,
+    create_table: bool,
+    identity: Option<Identity>,
+    seed: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { config: Ok(Config::default()), create_table: true, identity: None, seed: None }
+    }
+}
+
+impl Options {
+    /// The lock table, as `table` or `schema.table`, case kept; `locks` by default.
+    pub fn table(self, table: &str) -> Self {
+        self.with_valid(table.parse(), |config, table| config.table = table)
+    }
+
+    /// Who holds the locks, for people: at most 255 characters; empty by default.
+    pub fn owner(self, owner: &str) -> Self {
+        self.with_valid(Owner::new(owner), |config, owner| config.owner = owner)
+    }
+
+    /// The lease, in whole milliseconds; 20 s by default.
+    pub fn lease(self, lease: Duration) -> Self {
+        self.with(|config| config.lease = lease)
+    }
+
+    /// The heartbeats; every quarter of the lease by default.
+    pub fn heartbeat(self, heartbeat: Heartbeat) -> Self {
+        self.with(|config| config.heartbeat = Some(heartbeat))
+    }
+
+    /// How long to wait for a reply before its connection is given up; 5 s by default.
+    pub fn reply_deadline(self, deadline: Duration) -> Self {
+        self.with(|config| config.reply_deadline = deadline)
+    }
+
+    /// How long a connection may take to open; 10 s by default.
+    pub fn connect_deadline(self, deadline: Duration) -> Self {
+        self.with(|config| config.connect_deadline = deadline)
+    }
+
+    /// How wrong this machine's clock may be; 1 % and 1 ms by default.
+    pub fn drift(self, drift: Drift) -> Self {
+        self.with(|config| config.drift = drift)
+    }
+
+    /// How long a statement waits for a row that another transaction has locked; 2 s by default.
+    pub fn lock_timeout(self, timeout: Duration) -> Self {
+        self.with(|config| config.lock_timeout = timeout)
+    }
+
+    /// How often a waiter looks at the row; 500 ms by default.
+    pub fn poll(self, poll: Duration) -> Self {
+        self.with(|config| config.poll = poll)
+    }
+
+    /// The longest lease an acquire may ask for; 10 minutes by default.
+    pub fn longest_lease(self, lease: Duration) -> Self {
+        self.with(|config| config.longest_lease = lease)
+    }
+
+    /// How holders are treated that use the Go library cirello.io/pglock on the same table.
+    pub fn foreign(self, foreign: Foreign) -> Self {
+        self.with(|config| config.foreign = foreign)
+    }
+
+    /// How long tries, probes and questions go on without an answer from the server; 10 s by default.
+    pub fn patience(self, patience: Duration) -> Self {
+        self.with(|config| config.patience = patience)
+    }
+
+    /// How soon to connect again after a connection broke; 50 ms, doubling up to 5 s, by default.
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        self.with(|config| config.backoff = backoff)
+    }
+
+    /// How many connections carry acquires and releases at most; 2 by default. Renewals have one
+    /// more of their own.
+    pub fn work_sessions(self, sessions: usize) -> Self {
+        self.with(|config| config.work_sessions = sessions)
+    }
+
+    /// All settings of the core at once, instead of whatever was set before.
+    pub fn config(self, config: Config) -> Self {
+        Self { config: Ok(config), ..self }
+    }
+
+    /// Whether to create the table when it is missing, and to add what an older one lacks; yes by default.
+    pub fn create_table(self, create: bool) -> Self {
+        Self { create_table: create, ..self }
+    }
+
+    /// An identity instead of one drawn from the system: for simulations that must come out the same
+    /// each time. Two handles with one identity may both believe in one lock.
+    pub fn identity(self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self }
+    }
+
+    /// The seed that spreads waits, instead of one drawn from the system.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    fn with(self, set: impl FnOnce(&mut Config)) -> Self {
+        self.with_valid(Ok::<_, Error>(()), |config, ()| set(config))
+    }
+
+    /// The first mistake is kept.
+    fn with_valid<V, E: Into<Error>>(
+        self,
+        value: Result<V, E>,
+        set: impl FnOnce(&mut Config, V),
+    ) -> Self {
+        let config = self.config.and_then(|mut config| {
+            set(&mut config, value.map_err(Into::into)?);
+            Ok(config)
+        });
+        Self { config, ..self }
+    }
+
+    pub(crate) const fn creates_table(&self) -> bool {
+        self.create_table
+    }
+
+    pub(crate) fn connect_deadline_set(&self) -> Result<Duration, Error> {
+        self.config.as_ref().map(|config| config.connect_deadline).map_err(Clone::clone)
+    }
+
+    pub(crate) fn client(self) -> Result<Client, Error> {
+        let identity = self.identity.map_or_else(|| random().map(Identity::new), Ok)?;
+        let seed = self.seed.map_or_else(|| random().map(u64::from_le_bytes), Ok)?;
+        Ok(Client::new(self.config?, identity, seed)?)
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::System(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Offers the settings of [`Options`] on an adapter's builder, which keeps them in the given field.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! offer_options {
+    ($field:ident) => {
+        $crate::offer_options! { $field:
+            table(&str), owner(&str), lease(::core::time::Duration), heartbeat($crate::Heartbeat),
+            reply_deadline(::core::time::Duration), connect_deadline(::core::time::Duration),
+            drift($crate::Drift), lock_timeout(::core::time::Duration),
+            poll(::core::time::Duration), longest_lease(::core::time::Duration),
+            foreign($crate::Foreign), patience(::core::time::Duration),
+            backoff($crate::Backoff), work_sessions(usize), config($crate::Config),
+            create_table(bool), identity($crate::Identity), seed(u64),
+        }
+    };
+    ($field:ident: $($option:ident($type:ty)),* $(,)?) => { $(
+        #[doc = concat!("See [`Options::", stringify!($option), "`](pglock_driver::Options::", stringify!($option), ").")]
+        pub fn $option(mut self, value: $type) -> Self {
+            self.$field = self.$field.$option(value);
+            self
+        }
+    )* };
+}

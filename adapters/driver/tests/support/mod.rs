@@ -1,0 +1,261 @@
+//! A server in memory, connections to it that can fail in every way, and a clock that is moved by hand.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use pglock_core::Statement;
+use pglock_driver::{
+    Clock, Command, Connect, ConnectError, Instant, LockName, Outcome, Session, SessionKind, Timer,
+    blocking,
+};
+use pglock_testkit::Server;
+
+/// What becomes of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Answered,
+    /// The connection breaks before the command arrives.
+    NotSent,
+    /// The connection breaks before the answer arrives.
+    AnswerLost,
+    /// The network goes silent.
+    Silence,
+    DriverPanics,
+    /// The clock moves on between sending and answer.
+    Takes(Duration),
+}
+
+type Fates = Box<dyn FnMut(&Statement) -> Fate + Send>;
+
+/// The server, the network and the clock. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) clock: TestClock,
+    pub(crate) server: Arc<Mutex<Server>>,
+    fates: Arc<Mutex<Fates>>,
+    log: Arc<Mutex<Vec<Statement>>>,
+    open: Arc<AtomicUsize>,
+    down: Arc<AtomicUsize>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with_server(Server::with_table())
+    }
+
+    pub(crate) fn with_server(server: Server) -> Self {
+        Self {
+            clock: TestClock::default(),
+            server: Arc::new(Mutex::new(server)),
+            fates: Arc::new(Mutex::new(Box::new(|_| Fate::Answered))),
+            log: Arc::default(),
+            open: Arc::default(),
+            down: Arc::default(),
+        }
+    }
+
+    pub(crate) fn decide(&self, fates: impl FnMut(&Statement) -> Fate + Send + 'static) {
+        *self.fates.lock().unwrap() = Box::new(fates);
+    }
+
+    /// The first statement that `matches` meets this fate.
+    pub(crate) fn once(&self, fate: Fate, matches: impl Fn(&Statement) -> bool + Send + 'static) {
+        let mut met = false;
+        self.decide(move |statement| {
+            if !met && matches(statement) {
+                met = true;
+                fate
+            } else {
+                Fate::Answered
+            }
+        });
+    }
+
+    pub(crate) fn refuse_connections(&self, refuse: bool) {
+        self.down.store(refuse.into(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn open_sessions(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// What has arrived at connections so far.
+    pub(crate) fn log(&self) -> Vec<Statement> {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn is_free(&self, name: &str) -> bool {
+        let server = self.server.lock().unwrap();
+        server.row(&LockName::new(name).unwrap()).is_none_or(|row| row.rvn.is_none())
+    }
+
+    /// Another program takes the lock, whoever holds it.
+    pub(crate) fn take_from_outside(&self, name: &str) {
+        let owner = pglock_driver::Owner::new("outsider").unwrap();
+        let name = LockName::new(name).unwrap();
+        self.server.lock().unwrap().foreign_write(&name, &owner).unwrap();
+    }
+
+    fn fate(&self, statement: &Statement) -> Fate {
+        self.log.lock().unwrap().push(statement.clone());
+        (self.fates.lock().unwrap())(statement)
+    }
+
+    fn run(&self, statement: &Statement) -> Outcome {
+        self.server.lock().unwrap().execute(statement)
+    }
+
+    fn admit(&self) -> Result<TestSession, ConnectError> {
+        if self.down.load(Ordering::SeqCst) > 0 {
+            return Err(ConnectError::unreachable("nobody listens"));
+        }
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let (silence, silent) = channel();
+        let silent = Mutex::new(silent);
+        Ok(TestSession {
+            world: self.clone(),
+            broken: Signal::default(),
+            silent,
+            _silence: silence,
+        })
+    }
+}
+
+pub(crate) struct TestSession {
+    world: World,
+    broken: Signal,
+    /// Never says anything.
+    silent: Mutex<Receiver<Infallible>>,
+    _silence: Sender<Infallible>,
+}
+
+impl Drop for TestSession {
+    fn drop(&mut self) {
+        self.world.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Connect for World {
+    type Session = TestSession;
+
+    async fn connect(&self, _: SessionKind) -> Result<TestSession, ConnectError> {
+        self.admit()
+    }
+}
+
+impl Session for TestSession {
+    async fn execute(&self, command: Command) -> Outcome {
+        let statement = command.statement();
+        match self.world.fate(statement) {
+            Fate::Answered => self.world.run(statement),
+            Fate::NotSent => {
+                self.broken.give();
+                Outcome::Lost
+            }
+            Fate::AnswerLost => {
+                self.world.run(statement);
+                self.broken.give();
+                Outcome::Lost
+            }
+            Fate::Silence => pending().await,
+            Fate::DriverPanics => panic!("a driver's bug, made on purpose"),
+            Fate::Takes(span) => {
+                let outcome = self.world.run(statement);
+                self.world.clock.advance(span);
+                outcome
+            }
+        }
+    }
+
+    async fn closed(&self) {
+        self.broken.wait().await;
+    }
+}
+
+impl blocking::Connect for World {
+    type Session = TestSession;
+
+    fn connect(&self, _: SessionKind) -> Result<TestSession, ConnectError> {
+        self.admit()
+    }
+}
+
+impl blocking::Session for TestSession {
+    fn execute(&mut self, command: &Command) -> Outcome {
+        let statement = command.statement();
+        match self.world.fate(statement) {
+            Fate::Answered | Fate::Takes(_) => self.world.run(statement),
+            Fate::NotSent => Outcome::Lost,
+            Fate::AnswerLost => {
+                self.world.run(statement);
+                Outcome::Lost
+            }
+            Fate::Silence => match self.silent.lock().unwrap().recv() {
+                Ok(never) => match never {},
+                Err(_) => Outcome::Lost,
+            },
+            Fate::DriverPanics => panic!("a driver's bug, made on purpose"),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+}
+
+/// Stands still unless it is moved.
+#[derive(Clone, Default)]
+pub(crate) struct TestClock {
+    now: Arc<AtomicU64>,
+    sleepers: Arc<Mutex<Vec<Waker>>>,
+}
+
+impl TestClock {
+    pub(crate) fn advance(&self, span: Duration) {
+        self.now.fetch_add(u64::try_from(span.as_nanos()).unwrap(), Ordering::SeqCst);
+        self.sleepers.lock().unwrap().drain(..).for_each(Waker::wake);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.now.load(Ordering::SeqCst))
+    }
+}
+
+impl Timer for TestClock {
+    async fn sleep_until(&self, moment: Instant) {
+        poll_fn(|cx| {
+            self.sleepers.lock().unwrap().push(cx.waker().clone());
+            if self.now() >= moment { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+#[derive(Default)]
+struct Signal {
+    given: AtomicUsize,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Signal {
+    fn give(&self) {
+        self.given.store(1, Ordering::SeqCst);
+        self.waiting.lock().unwrap().drain(..).for_each(Waker::wake);
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| {
+            self.waiting.lock().unwrap().push(cx.waker().clone());
+            if self.given.load(Ordering::SeqCst) > 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
