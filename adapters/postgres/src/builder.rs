@@ -1,0 +1,117 @@
+//! How connections are made: settings, TLS, a user's own way.
+
+use std::error;
+use std::ops::DerefMut;
+
+use pglock_driver::{BootClock, Error, Options, SessionKind, blocking};
+use postgres::tls::{MakeTlsConnect, TlsConnect};
+use postgres::{Client, Config, NoTls, Socket};
+
+use crate::connect::{Own, Pool};
+use crate::locks::Locks;
+
+/// Settings first, then [`connect`](Builder::connect) or one of its kin.
+///
+/// ```no_run
+/// # use pglock_postgres::{Error, Locks};
+/// # fn open() -> Result<(), Error> {
+/// use std::time::Duration;
+///
+/// let locks = Locks::builder()
+///     .owner("billing-7")
+///     .lease(Duration::from_secs(30))
+///     .connect("host=db.example.com user=app dbname=app")?;
+/// # drop(locks); Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder<T = NoTls> {
+    options: Options,
+    tls: T,
+    prepared: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self { options: Options::default(), tls: NoTls, prepared: true }
+    }
+}
+
+impl<T> Builder<T> {
+    pglock_driver::offer_options!(options);
+
+    /// All settings at once, instead of whatever was set before.
+    pub fn options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Connects through TLS, with any connector made for `tokio-postgres`.
+    pub fn tls<U>(self, tls: U) -> Builder<U> {
+        Builder { options: self.options, tls, prepared: self.prepared }
+    }
+
+    /// Whether statements are prepared once for each connection; yes by default. Say no behind a
+    /// pooler that hands each transaction to another connection.
+    pub fn prepared(self, prepared: bool) -> Self {
+        Self { prepared, ..self }
+    }
+
+    /// Connects over connections of the user's own making: from a pool, or through a proxy.
+    ///
+    /// `open` is called whenever a connection is needed, on the thread that the connection will live on;
+    /// what it gives is dropped when the connection is given up. At most as many as
+    /// [`Options::work_sessions`] says and one more are open at a time; they carry no session state. A
+    /// `Box<Client>` will do, and so will a pool's own guard if it dereferences to [`Client`].
+    ///
+    /// ```no_run
+    /// # use pglock_postgres::{Error, Locks};
+    /// # use postgres::{Client, NoTls};
+    /// # fn open() -> Result<(), Error> {
+    /// let locks = Locks::builder()
+    ///     .prepared(false)
+    ///     .connect_with(|_kind| Client::connect("host=/run/postgresql", NoTls).map(Box::new))?;
+    /// # drop(locks); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Locks::connect`].
+    pub fn connect_with<F, C, E>(self, open: F) -> Result<Locks, Error>
+    where
+        F: Fn(SessionKind) -> Result<C, E> + Send + Sync + 'static,
+        C: DerefMut<Target = Client> + Send + 'static,
+        E: error::Error + 'static,
+    {
+        let pool = Pool { open, prepared: self.prepared };
+        open_locks(self.options, pool)
+    }
+}
+
+impl<T> Builder<T>
+where
+    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    /// Connects to where a libpq-style connection string says. Keepalives, time-outs and the application's
+    /// name are set where it says nothing about them, so that a silent network is noticed soon.
+    ///
+    /// # Errors
+    /// As [`Locks::connect`].
+    pub fn connect(self, url: &str) -> Result<Locks, Error> {
+        self.connect_config(pglock_wire::config(url)?.into())
+    }
+
+    /// Connects to where the driver's own configuration says, which is used as it is.
+    ///
+    /// # Errors
+    /// As [`Locks::connect`].
+    pub fn connect_config(self, config: Config) -> Result<Locks, Error> {
+        let own = Own { config, tls: self.tls, prepared: self.prepared };
+        open_locks(self.options, own)
+    }
+}
+
+fn open_locks(options: Options, connect: impl blocking::Connect) -> Result<Locks, Error> {
+    blocking::Locks::open(options, connect, BootClock).map(Locks::new)
+}

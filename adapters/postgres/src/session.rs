@@ -1,0 +1,55 @@
+//! One connection: carries statements.
+
+use std::collections::HashMap;
+use std::ops::DerefMut;
+
+use pglock_driver::{Command, Outcome, blocking};
+use pglock_wire::{Wire, outcome, types, wired};
+use postgres::types::ToSql;
+use postgres::{Client, Error, Row, Statement};
+
+pub(crate) struct Session<C> {
+    client: C,
+    /// By their texts; nothing if statements are to be sent unnamed.
+    statements: Option<HashMap<String, Statement>>,
+}
+
+impl<C> Session<C> {
+    pub(crate) fn new(client: C, prepared: bool) -> Self {
+        Self { client, statements: prepared.then(HashMap::new) }
+    }
+}
+
+impl<C: DerefMut<Target = Client> + Send + 'static> blocking::Session for Session<C> {
+    fn execute(&mut self, command: &Command) -> Outcome {
+        let query = command.query();
+        outcome(self.query(query.text, &wired(query.params)))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+impl<C: DerefMut<Target = Client>> Session<C> {
+    fn query(&mut self, text: &str, params: &[Wire]) -> Result<Vec<Row>, Error> {
+        let Some(statements) = &mut self.statements else {
+            let typed: Vec<_> = params.iter().map(|param| (sql(param), param.pg_type())).collect();
+            return self.client.query_typed(text, &typed);
+        };
+        let statement = match statements.get(text) {
+            Some(statement) => statement.clone(),
+            None => {
+                let statement = self.client.prepare_typed(text, &types(params))?;
+                statements.insert(text.into(), statement.clone());
+                statement
+            }
+        };
+        let params: Vec<_> = params.iter().map(sql).collect();
+        self.client.query(&statement, &params)
+    }
+}
+
+fn sql(param: &Wire) -> &(dyn ToSql + Sync) {
+    param
+}

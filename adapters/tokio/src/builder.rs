@@ -1,0 +1,129 @@
+//! How connections are made: settings, TLS, a user's own way.
+
+use std::error;
+use std::ops::Deref;
+
+use pglock_driver::{Connect, Error, Options, SessionKind};
+use tokio::runtime::Handle;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Client, Config, NoTls, Socket};
+
+use crate::clock::TokioClock;
+use crate::connect::{Own, Pool};
+use crate::locks::Locks;
+
+/// Settings first, then [`connect`](Builder::connect) or one of its kin.
+///
+/// ```no_run
+/// # use pglock_tokio::{Error, Locks};
+/// # async fn open() -> Result<(), Error> {
+/// use std::time::Duration;
+///
+/// let locks = Locks::builder()
+///     .owner("billing-7")
+///     .lease(Duration::from_secs(30))
+///     .connect("host=db.example.com user=app dbname=app")
+///     .await?;
+/// # drop(locks); Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder<T = NoTls> {
+    options: Options,
+    tls: T,
+    prepared: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self { options: Options::default(), tls: NoTls, prepared: true }
+    }
+}
+
+impl<T> Builder<T> {
+    pglock_driver::offer_options!(options);
+
+    /// All settings at once, instead of whatever was set before.
+    pub fn options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Connects through TLS, with any connector made for `tokio-postgres`.
+    pub fn tls<U>(self, tls: U) -> Builder<U> {
+        Builder { options: self.options, tls, prepared: self.prepared }
+    }
+
+    /// Whether statements are prepared once for each connection; yes by default. Say no behind a
+    /// pooler that hands each transaction to another connection.
+    pub fn prepared(self, prepared: bool) -> Self {
+        Self { prepared, ..self }
+    }
+
+    /// Connects over connections of the user's own making: from a pool, or through a proxy.
+    ///
+    /// `open` is called whenever a connection is needed; what it gives is dropped when the connection is
+    /// given up, and must have been driven by then (as `tokio_postgres::Connection` wants to be). At most
+    /// as many as [`Options::work_sessions`] says and one more are open at a time; they carry no session
+    /// state. A `Box<Client>` will do, and so will a pool's own guard if it dereferences to
+    /// [`Client`].
+    ///
+    /// ```no_run
+    /// # use pglock_tokio::{Error, Locks};
+    /// # use tokio_postgres::NoTls;
+    /// # async fn open() -> Result<(), Error> {
+    /// let locks = Locks::builder()
+    ///     .prepared(false)
+    ///     .connect_with(|_kind| async {
+    ///         let (client, connection) = tokio_postgres::connect("host=/run/postgresql", NoTls).await?;
+    ///         tokio::spawn(connection);
+    ///         Ok::<_, tokio_postgres::Error>(Box::new(client))
+    ///     })
+    ///     .await?;
+    /// # drop(locks); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Locks::connect`].
+    pub async fn connect_with<F, W, C, E>(self, open: F) -> Result<Locks, Error>
+    where
+        F: Fn(SessionKind) -> W + Send + Sync + 'static,
+        W: Future<Output = Result<C, E>> + Send + 'static,
+        C: Deref<Target = Client> + Send + Sync + 'static,
+        E: error::Error + 'static,
+    {
+        let pool = Pool { open, prepared: self.prepared };
+        open_locks(self.options, pool).await
+    }
+}
+
+impl<T> Builder<T>
+where
+    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    /// Connects to where a libpq-style connection string says. Keepalives, time-outs and the application's
+    /// name are set where it says nothing about them, so that a silent network is noticed soon.
+    ///
+    /// # Errors
+    /// As [`Locks::connect`].
+    pub async fn connect(self, url: &str) -> Result<Locks, Error> {
+        self.connect_config(pglock_wire::config(url)?).await
+    }
+
+    /// Connects to where the driver's own configuration says, which is used as it is.
+    ///
+    /// # Errors
+    /// As [`Locks::connect`].
+    pub async fn connect_config(self, config: Config) -> Result<Locks, Error> {
+        let own = Own { config, tls: self.tls, prepared: self.prepared };
+        open_locks(self.options, own).await
+    }
+}
+
+async fn open_locks(options: Options, connect: impl Connect) -> Result<Locks, Error> {
+    let runtime = Handle::try_current().map_err(|error| Error::System(error.to_string()))?;
+    let spawn = |drive| drop(runtime.spawn(drive));
+    pglock_driver::Locks::open(options, connect, TokioClock, spawn).await.map(Locks::new)
+}

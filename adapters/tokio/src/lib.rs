@@ -1,0 +1,33 @@
+//! Distributed locks on PostgreSQL, over `tokio-postgres` on tokio.
+//!
+//! ```no_run
+//! use pglock_tokio::{Error, Locks};
+//!
+//! # async fn pay() -> Result<(), Error> {
+//! let locks = Locks::connect("postgres://app@db.example.com/app").await?;
+//! let lock = locks.acquire("invoice-42").await?;
+//! println!("paying with fencing token {}", lock.token());
+//! lock.release().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Heartbeats are sent by a task of the runtime. Work that blocks all of the runtime's threads holds them
+//! up and may so lose the lock; the guard tells the truth all the same.
+//!
+//! Nothing is decided here: this crate opens connections, carries statements and sleeps.
+
+mod builder;
+mod clock;
+mod connect;
+mod locks;
+mod session;
+
+pub use builder::Builder;
+pub use locks::Locks;
+
+pub use pglock_driver::{
+    Backoff, Config, ConfigError, ConnectError, Counters, Drift, Entry, Error, Failure, Foreign,
+    Heartbeat, Hold, Holder, Identity, Instant, Lock, Loss, NameError, Options, OwnerError,
+    Problem, Released, Request, Rvn, ServerError, SessionKind, SqlState, Table, TableError,
+    TableReport, Token, Wait,
+};
