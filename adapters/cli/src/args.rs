@@ -1,0 +1,245 @@
+//! The command line, as clap reads it. Knows what may be said, not what it does.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args as Group, Parser};
+use pglock_tokio::{Table, TableError};
+
+use crate::help;
+
+const WAITING: &str = "Waiting (for ever by default)";
+
+/// Locks on PostgreSQL: run a command under a lock, look at locks, keep their table.
+#[derive(Debug, Parser)]
+#[command(name = "pglock", version, after_help = help::ROOT, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(subcommand)]
+    pub(crate) subcommand: Subcommand,
+}
+
+/// Which server, and which table on it.
+#[derive(Clone, Debug, Group)]
+#[group(skip)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct Server {
+    /// postgres://... or "host=... user=..."; else PGLOCK_DATABASE_URL, DATABASE_URL, PGHOST and kin
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// The lock table, as TABLE or SCHEMA.TABLE
+    #[arg(long, global = true, default_value = "locks", value_parser = table)]
+    pub(crate) table: Table,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    /// Run a command while holding a lock
+    #[command(after_help = help::RUN)]
+    Run(Run),
+    /// List locks
+    #[command(after_help = help::LIST)]
+    List(List),
+    /// Show one lock
+    #[command(after_help = help::SHOW)]
+    Show(Show),
+    /// Free a lock by force, if its fencing token is still current
+    #[command(after_help = help::RELEASE)]
+    Release(Release),
+    /// Create, check or drop the lock table
+    Table(TableArgs),
+    /// See it work: three workers, one lock, one of them killed
+    #[command(after_help = help::DEMO)]
+    Demo,
+    /// Stops a process group before a lock can end
+    #[command(hide = true)]
+    Guard(Guard),
+    /// One of the demo's workers
+    #[command(hide = true)]
+    Worker(Worker),
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Run {
+    /// Which lock: 1 to 255 characters, any but NUL
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+    /// Say nothing about waiting, nor that the lock is busy
+    #[arg(long, short, help_heading = WAITING)]
+    pub(crate) quiet: bool,
+
+    /// Others can have the lock this long after its holder's last sign of life (20s by default)
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(help_heading = "The lock")]
+    pub(crate) lease: Option<Duration>,
+    /// Who holds the lock, for people (user@host:pid by default)
+    #[arg(long, value_name = "TEXT", help_heading = "The lock")]
+    pub(crate) owner: Option<String>,
+    /// Data to put into the lock's row if it has none
+    #[arg(long, value_name = "TEXT", help_heading = "The lock")]
+    pub(crate) data: Option<String>,
+    /// Put --data into the row even if it has some
+    #[arg(long, requires = "data", help_heading = "The lock")]
+    pub(crate) replace_data: bool,
+    /// Leave the data in the row after release
+    #[arg(long, help_heading = "The lock")]
+    pub(crate) keep_data: bool,
+
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND", help_heading = "The command")]
+    pub(crate) command: Vec<OsString>,
+    /// How long before its lock can end the command gets TERM; KILL comes just before
+    /// (a quarter of the lease by default)
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(help_heading = "The command")]
+    pub(crate) grace: Option<Duration>,
+}
+
+/// How long to go on; for ever unless told otherwise.
+#[derive(Debug, Group)]
+#[group(multiple = false)]
+#[command(next_help_heading = WAITING)]
+pub(crate) struct Patience {
+    /// Do not wait at all: busy if somebody holds the lock
+    #[arg(long = "try")]
+    pub(crate) once: bool,
+    /// Wait until the holder shows a sign of life (busy) or its lease has passed (taken over); for cron
+    #[arg(long)]
+    pub(crate) probe: bool,
+    /// Wait this long at most
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Option<Duration>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct List {
+    /// Only locks whose names start so
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Show {
+    /// Which lock
+    pub(crate) name: String,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Release {
+    /// Which lock
+    pub(crate) name: String,
+    /// The fencing token that the holder was given, as `pglock show` says
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) token: i64,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct TableArgs {
+    #[command(subcommand)]
+    pub(crate) action: TableAction,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum TableAction {
+    /// Create the table if it is missing, and add what an older one lacks
+    Create,
+    /// Say what is wrong with the table, and the statements that mend it
+    Check,
+    /// Drop the table with all that is in it
+    Drop {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Print the statements that create the table; needs no server
+    Sql,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Guard {
+    /// For messages
+    pub(crate) name: String,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) grace: Duration,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) margin: Duration,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Worker {
+    /// Its name
+    pub(crate) worker: String,
+    /// The lock
+    pub(crate) lock: String,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) lease: Duration,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) poll: Duration,
+}
+
+fn table(text: &str) -> Result<Table, TableError> {
+    text.parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(words: &[&str]) -> Result<Run, clap::Error> {
+        let words = ["pglock", "run"].iter().chain(words);
+        let Subcommand::Run(run) = Args::try_parse_from(words)?.subcommand else {
+            panic!("`run` is not read as itself")
+        };
+        Ok(run)
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_keeps_its_own_options() {
+        let run = run(&["nightly", "--wait", "1m 30s", "--", "sh", "-c", "--try"]).unwrap();
+        assert_eq!(run.name, "nightly");
+        assert_eq!(run.patience.wait, Some(Duration::from_secs(90)));
+        assert!(!run.patience.once);
+        assert_eq!(run.command, ["sh", "-c", "--try"]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for words in [
+            &["x"][..],
+            &["x", "true"],
+            &["x", "--try", "--probe", "--", "true"],
+            &["x", "--try", "--wait", "1s", "--", "true"],
+            &["x", "--wait", "5", "--", "true"],
+            &["x", "--lease", "-1s", "--", "true"],
+            &["x", "--replace-data", "--", "true"],
+            &["x", "--table", "a.b.c", "--", "true"],
+        ] {
+            assert!(run(words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_server_may_be_named_before_or_after() {
+        for words in [&["pglock", "--table", "a.b", "list"], &["pglock", "list", "--table", "a.b"]]
+        {
+            let args = Args::try_parse_from(words).unwrap();
+            assert_eq!(args.server.table.to_sql(), r#""a"."b""#);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The longer help texts: what an option's one line has no room for.
+
+pub(crate) const ROOT: &str = "\
+Which server:
+  --database-url, else PGLOCK_DATABASE_URL, else DATABASE_URL. What these
+  leave open comes from libpq's variables: PGHOST, PGHOSTADDR, PGPORT, PGUSER,
+  PGPASSWORD, PGPASSFILE, PGDATABASE, PGSSLMODE, PGSSLROOTCERT, PGAPPNAME,
+  PGCONNECT_TIMEOUT, PGOPTIONS, PGTARGETSESSIONATTRS. Without any, it is the
+  Unix socket in /var/run/postgresql or /tmp, else localhost.
+
+TLS (sslmode, as libpq):
+  disable      never
+  prefer       if the server offers it, whatever its certificate (default)
+  require      always, whatever its certificate unless sslrootcert names a file
+  verify-full  always; the certificate must be the host's, signed by one that
+               the system trusts or that is in the file of sslrootcert or
+               PGSSLROOTCERT (verify-ca means the same)
+
+Exit codes:
+    0  done
+    1  no: not there, not fit, not current
+  113  no connection to the server (nobody there, login refused), or no answer
+  114  the server refused
+  115  the command line or a setting makes no sense
+  116  this machine refused something
+  `pglock run` has more: see `pglock help run`.
+
+Examples:
+  pglock demo
+  pglock run nightly-report --probe -- make report
+  pglock list --json
+";
+
+pub(crate) const RUN: &str = "\
+The command finds in its environment:
+  PGLOCK_NAME   the lock's name
+  PGLOCK_TOKEN  the fencing token, larger with every grant: hand it to whatever
+                the lock protects, which should refuse smaller ones
+  PGLOCK_OWNER  the label under which the lock is held
+
+It runs in a process group of its own. INT, TERM, HUP, QUIT, USR1, USR2, TSTP
+and CONT are passed on to it. If the lock cannot be renewed, the group gets
+TERM some time (--grace) before the lock can end, and KILL just before; if the
+lock is found lost, KILL at once. A guard process sees to that also when
+pglock itself is killed or stopped. Whatever leaves its process group is out
+of reach, and what it leaves running in the background is no longer protected
+after it has ended.
+
+The lock table is created if it is missing.
+
+Times are written 500ms, 20s, 5m, 1h 30m.
+
+Exit codes:
+  the command's own, or 128 and the signal that ended it; and
+  110  busy: somebody else holds the lock (--try, --probe)
+  111  timed out (--wait)
+  112  lost: the lock could not be kept, the command was stopped
+  113  no connection to the server (nobody there, login refused), or no answer
+  114  the server refused, or the table is not fit for use
+  115  the command line or a setting makes no sense
+  116  this machine refused something
+  126  the command cannot be executed
+  127  there is no such command
+
+Examples:
+  # cron: on many machines, runs on one of them; takes over if the last holder
+  # has died
+  */5 * * * *  pglock run report --probe --quiet -- /usr/local/bin/report
+
+  # one deployment at a time, with a word for whoever waits
+  pglock run deploy --wait 10m --data \"release 4.2\" -- ./deploy.sh
+
+  # the fencing token, for what the lock protects
+  pglock run invoices -- sh -c 'pay --token \"$PGLOCK_TOKEN\"'
+";
+
+pub(crate) const LIST: &str = "\
+A lock that is held may belong to a dead holder: only watching it for a lease
+tells, as `pglock run NAME --probe` does. With --json, tokens and record
+version numbers stand as strings, since many readers of JSON cannot carry
+numbers beyond 2^53. Reading works on a standby, too.
+
+Examples:
+  pglock list invoice-
+  pglock list --json | jq -r '.[] | select(.held) | .name'
+";
+
+pub(crate) const SHOW: &str = "\
+Exit code 1 if there is no such lock.
+";
+
+pub(crate) const RELEASE: &str = "\
+For operators, when a holder is known to be dead or stuck and its lease is
+long. The lock is freed only if it is held with this very token. A holder that
+lives notices with its next heartbeat and stops; until then both may work, and
+only the fencing token keeps them apart.
+
+Exit code 1 if the token is not current, or the lock is not held.
+
+Example:
+  pglock show nightly-report
+  pglock release nightly-report --token 17
+";
+
+pub(crate) const DEMO: &str = "\
+Uses the server that --database-url, PGLOCK_DATABASE_URL, DATABASE_URL, PGHOST
+or PGHOSTADDR names, with a table of its own that is dropped at the end. If
+none is named, it starts a private, throw-away PostgreSQL: from the programs
+in PGLOCK_PG_BIN, on the PATH, where pg_config says, or in the usual places;
+else from the image postgres:18, if a Docker engine is there.
+";

@@ -1,0 +1,194 @@
+//! Runs a command while holding a lock: acquires, has the command guarded, passes signals on, releases.
+
+mod child;
+mod clock;
+pub(crate) mod guard;
+mod jobs;
+mod post;
+mod signals;
+mod spans;
+mod terminal;
+mod waiting;
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use pglock_tokio::{Lock, Locks, Loss, Options, Request, Wait};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+use self::child::{Change, Child};
+use self::jobs::Jobs;
+use self::post::Post;
+use self::spans::Spans;
+use crate::args::{Patience, Run, Server};
+use crate::connect::{self, Place};
+use crate::exit::{self, Failure};
+use crate::say;
+
+pub(crate) use self::clock::now;
+pub(crate) use self::post::own_program;
+
+/// How long good-byes to the server may take once the command has ended.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+type Signals = UnboundedReceiver<Signal>;
+
+pub(crate) async fn run(run: Run, server: &Server) -> Result<u8, Failure> {
+    let task = Task { spans: Spans::of(&run)?, owner: owner(&run), run };
+    let place = Place::find(server)?;
+    let mut signals = signals::catch(&signals::PASSED_ON)?;
+    let options = Options::default().lease(task.spans.lease).owner(&task.owner);
+    let locks = tokio::select! {
+        locks = place.locks_with(options) => locks?,
+        signal = interrupted(&mut signals) => return Err(signal),
+    };
+    let ended = task.perform(&locks, &mut signals).await;
+    let _left_behind = timeout(FAREWELL, locks.shut_down()).await.is_err();
+    match ended {
+        Err(Failure::Busy(_)) if task.run.quiet => Ok(exit::BUSY),
+        ended => ended,
+    }
+}
+
+/// What is to be run, and how.
+struct Task {
+    run: Run,
+    spans: Spans,
+    owner: String,
+}
+
+impl Task {
+    async fn perform(&self, locks: &Locks, signals: &mut Signals) -> Result<u8, Failure> {
+        let lock = tokio::select! {
+            lock = waiting::acquire(self.request(locks), &self.run.name, !self.run.quiet) => lock?,
+            signal = interrupted(signals) => return Err(signal),
+        };
+        let ended = self.supervise(&lock, signals).await;
+        let kept = lock.is_held();
+        release(lock).await;
+        match ended? {
+            (_, Some(loss)) => Err(Failure::Lost(format!("{loss}; the command was stopped"))),
+            (_, None) if !kept => {
+                Err(Failure::Lost("the lock was lost before the command ended".into()))
+            }
+            (code, None) => Ok(code),
+        }
+    }
+
+    fn request(&self, locks: &Locks) -> Request {
+        let run = &self.run;
+        let mut request = locks.request(&run.name).wait(wait(&run.patience));
+        if let Some(data) = &run.data {
+            request = request.data(data);
+        }
+        if run.replace_data {
+            request = request.replace_data();
+        }
+        if run.keep_data {
+            request = request.keep_data();
+        }
+        request
+    }
+
+    /// The command's exit code, and how the lock was lost if it was.
+    async fn supervise(
+        &self,
+        lock: &Lock,
+        signals: &mut Signals,
+    ) -> Result<(u8, Option<Loss>), Failure> {
+        let (mut post, mut guard_gone) = Post::set(&self.run.name, &self.spans)?;
+        post.extend(|| lock.remaining());
+        let mut jobs = Jobs::start(post.group());
+        let started = Child::start(&self.run.command, &self.environment(lock), post.group());
+        let mut child = match started {
+            Ok(child) => child,
+            Err(failure) => {
+                jobs.end();
+                post.dismiss();
+                return Err(failure);
+            }
+        };
+        let mut tick = tokio::time::interval(self.spans.tick);
+        let mut loss = None;
+        let mut guarded = true;
+        let code = loop {
+            tokio::select! {
+                change = child.change() => match change? {
+                    Change::Ended(code) => break code,
+                    Change::Stopped(signal) => jobs.stopped(signal, &child),
+                },
+                lost = lock.lost(), if loss.is_none() => {
+                    loss = Some(lost);
+                    post.kill();
+                }
+                _ = &mut guard_gone, if guarded => {
+                    guarded = false;
+                    child.signal(Signal::SIGKILL);
+                }
+                Some(signal) = signals.recv() => jobs.pass_on(signal, &child),
+                _ = tick.tick() => post.extend(|| lock.remaining()),
+            }
+        };
+        jobs.end();
+        let stopped = post.dismiss();
+        match (loss, stopped) {
+            (None, true) => Ok((code, Some(Loss::Expired))),
+            (None, false) if !guarded => Err(Failure::System(
+                "the command's guard was killed, and so was the command".into(),
+            )),
+            (loss, _) => Ok((code, loss)),
+        }
+    }
+
+    fn environment(&self, lock: &Lock) -> [(&'static str, String); 3] {
+        [
+            ("PGLOCK_NAME", self.run.name.clone()),
+            ("PGLOCK_TOKEN", lock.token().to_string()),
+            ("PGLOCK_OWNER", self.owner.clone()),
+        ]
+    }
+}
+
+fn wait(patience: &Patience) -> Wait {
+    match (patience.once, patience.probe, patience.wait) {
+        (true, _, _) => Wait::Try,
+        (false, true, _) => Wait::Probe,
+        (false, false, Some(span)) => Wait::AtMost(span),
+        (false, false, None) => Wait::ForEver,
+    }
+}
+
+fn owner(run: &Run) -> String {
+    let label = || {
+        let user = connect::user_name().unwrap_or_else(|| "somebody".into());
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        format!("{user}@{}:{}", host.to_string_lossy(), std::process::id())
+    };
+    run.owner.clone().unwrap_or_else(label)
+}
+
+/// Until a signal says that there is to be no command.
+async fn interrupted(signals: &mut Signals) -> Failure {
+    loop {
+        match signals.recv().await {
+            Some(signal) if signals::ENDING.contains(&signal) => {
+                return Failure::Interrupted(u8::try_from(signal as i32).unwrap_or(0));
+            }
+            Some(Signal::SIGTSTP) => jobs::stop_oneself(),
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn release(lock: Lock) {
+    let held = lock.is_held();
+    let released = timeout(FAREWELL, lock.release()).await;
+    let confirmed = matches!(&released, Ok(Ok(released)) if released.confirmed);
+    if held && !confirmed {
+        say::line(
+            "the server did not confirm the release; others get the lock when its lease has passed",
+        );
+    }
+}

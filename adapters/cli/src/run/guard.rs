@@ -1,0 +1,193 @@
+//! The guard: a small process of its own that leads the command's process group and ends it in time,
+//! also when the holder of the lock is killed, stopped or starved. It knows one deadline, and no lock.
+//!
+//! It is told by lines on its standard input, `until NANOS`, `kill` and `over`, and tells by lines on its
+//! standard output, `ready` and `stopping`. The end of its input means that the holder is gone. Being the
+//! leader keeps the group's number from being used again, so it can hit nobody else.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::getpgrp;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+
+use super::clock;
+use super::signals;
+use crate::args::Guard;
+use crate::exit::Failure;
+use crate::{say, words};
+
+/// Longest sleep between looks at the clock: timers stand still while the machine is suspended.
+const SLICE: Duration = Duration::from_millis(250);
+
+/// What the guard is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The lock is held until the clock reads this.
+    Until(u64),
+    /// The lock is not held: end the group at once.
+    Kill,
+    /// The command has ended.
+    Over,
+}
+
+impl Word {
+    pub(super) fn line(self) -> String {
+        match self {
+            Self::Until(nanos) => format!("until {nanos}\n"),
+            Self::Kill => "kill\n".into(),
+            Self::Over => "over\n".into(),
+        }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        match line.split_once(' ') {
+            Some(("until", nanos)) => nanos.parse().ok().map(Self::Until),
+            None if line == "kill" => Some(Self::Kill),
+            None if line == "over" => Some(Self::Over),
+            Some(_) | None => None,
+        }
+    }
+}
+
+/// What the guard says.
+pub(super) const READY: &str = "ready";
+pub(super) const STOPPING: &str = "stopping";
+
+/// When the group gets what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plan {
+    /// TERM, then KILL, unless the lock is renewed.
+    Waiting { term: u64, kill: u64 },
+    /// KILL. There is no way back: the command may have begun to stop.
+    Stopping { kill: u64 },
+}
+
+impl Plan {
+    const fn due(self) -> u64 {
+        match self {
+            Self::Waiting { term, .. } => term,
+            Self::Stopping { kill } => kill,
+        }
+    }
+
+    fn renewed(self, until: u64, guard: &Guard) -> Self {
+        let before = |span: Duration| until.saturating_sub(clock::nanos(span));
+        match self {
+            Self::Waiting { .. } => {
+                Self::Waiting { term: before(guard.grace), kill: before(guard.margin) }
+            }
+            Self::Stopping { kill } => Self::Stopping { kill },
+        }
+    }
+
+    fn hastened(self, now: u64) -> Self {
+        match self {
+            Self::Waiting { term, kill } => Self::Waiting { term: term.min(now), kill },
+            Self::Stopping { kill } => Self::Stopping { kill },
+        }
+    }
+
+    /// The command has ended. If it was stopping, so has whatever it left behind.
+    fn over(self) -> Result<u8, Failure> {
+        match self {
+            Self::Waiting { .. } => {}
+            Self::Stopping { .. } => killpg(getpgrp(), Signal::SIGKILL)?,
+        }
+        Ok(0)
+    }
+
+    /// Sends what is due. The guard itself hears TERM, but does not survive KILL.
+    fn carry_out(self, guard: &Guard) -> Result<Self, Failure> {
+        let group = getpgrp();
+        match self {
+            Self::Waiting { kill, .. } => {
+                let left = words::span(Duration::from_nanos(kill.saturating_sub(clock::now())));
+                let name = words::printable(&guard.name);
+                say::line(&format!("cannot keep {name}: TERM to the command, KILL in {left}"));
+                say::answer(STOPPING)?;
+                killpg(group, Signal::SIGTERM)?;
+                // What is stopped hears nothing but this.
+                killpg(group, Signal::SIGCONT)?;
+                Ok(Self::Stopping { kill })
+            }
+            Self::Stopping { .. } => {
+                killpg(group, Signal::SIGKILL)?;
+                Ok(self)
+            }
+        }
+    }
+}
+
+/// The guard's whole life, unless it ends with its group.
+pub(crate) async fn stand(guard: &Guard) -> Result<u8, Failure> {
+    // What ends the command must not end its guard.
+    let _unheard = signals::catch(&signals::DEADLY)?;
+    let mut holder = BufReader::new(tokio::io::stdin()).lines();
+    say::answer(READY)?;
+    let Some(Word::Until(until)) = hear(&mut holder).await else { return Ok(0) };
+    let mut plan = Plan::Waiting { term: 0, kill: 0 }.renewed(until, guard);
+    let mut orphaned = false;
+    loop {
+        let rest = Duration::from_nanos(plan.due().saturating_sub(clock::now()));
+        if rest.is_zero() {
+            plan = plan.carry_out(guard)?;
+        }
+        tokio::select! {
+            word = hear(&mut holder), if !orphaned => match word {
+                Some(Word::Until(until)) => plan = plan.renewed(until, guard),
+                Some(Word::Kill) => plan = Plan::Stopping { kill: 0 },
+                Some(Word::Over) => return plan.over(),
+                None => {
+                    orphaned = true;
+                    plan = plan.hastened(clock::now());
+                }
+            },
+            () = tokio::time::sleep(rest.min(SLICE)) => {}
+        }
+    }
+}
+
+/// Nothing when the holder is gone, or talks nonsense.
+async fn hear(holder: &mut Lines<BufReader<Stdin>>) -> Option<Word> {
+    holder.next_line().await.ok().flatten().as_deref().and_then(Word::parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn guard() -> Guard {
+        let (grace, margin) = (Duration::from_secs(5), Duration::from_secs(1));
+        Guard { name: "x".into(), grace, margin }
+    }
+
+    #[test]
+    fn words_come_through() {
+        for word in [Word::Until(7), Word::Kill, Word::Over] {
+            assert_eq!(Word::parse(word.line().trim_end()), Some(word));
+        }
+        assert_eq!(Word::parse("until"), None);
+    }
+
+    #[test]
+    fn a_renewal_puts_both_signals_off() {
+        let plan = Plan::Waiting { term: 0, kill: 0 }.renewed(20 * SECOND, &guard());
+        assert_eq!(plan, Plan::Waiting { term: 15 * SECOND, kill: 19 * SECOND });
+    }
+
+    #[test]
+    fn once_the_command_is_stopping_nothing_puts_it_off() {
+        let plan = Plan::Stopping { kill: 19 * SECOND };
+        assert_eq!(plan.renewed(40 * SECOND, &guard()), plan);
+        assert_eq!(plan.hastened(0), plan);
+    }
+
+    #[test]
+    fn without_its_holder_it_stops_at_once() {
+        let plan = Plan::Waiting { term: 15 * SECOND, kill: 19 * SECOND };
+        assert_eq!(plan.hastened(SECOND), Plan::Waiting { term: SECOND, kill: 19 * SECOND });
+    }
+}

@@ -1,0 +1,99 @@
+//! The holder's side of its guard: starts it, keeps it told how long the lock is held.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+use tokio::sync::oneshot;
+
+use super::clock;
+use super::guard::{READY, STOPPING, Word};
+use super::spans::Spans;
+use crate::exit::Failure;
+
+/// A guard on duty. If it is dropped without a word, it ends its group.
+pub(super) struct Post {
+    guard: Child,
+    orders: ChildStdin,
+    until: u64,
+    /// Listens to the guard until its end; answers whether it has begun to stop the command.
+    listener: JoinHandle<bool>,
+}
+
+impl Post {
+    /// Starts a guard in a process group of its own and waits until it is ready.
+    ///
+    /// The receiver resolves when the guard ends.
+    pub(super) fn set(name: &str, spans: &Spans) -> Result<(Self, oneshot::Receiver<()>), Failure> {
+        let span = |span: Duration| humantime::format_duration(span).to_string();
+        let mut guard = Command::new(own_program()?)
+            .args([
+                "guard",
+                "--grace",
+                &span(spans.grace),
+                "--margin",
+                &span(spans.margin),
+                "--",
+                name,
+            ])
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let gone = || Failure::System("the guard of the command did not start".into());
+        let orders = guard.stdin.take().ok_or_else(gone)?;
+        let mut words = BufReader::new(guard.stdout.take().ok_or_else(gone)?).lines();
+        if words.next().transpose()?.as_deref() != Some(READY) {
+            return Err(gone());
+        }
+        let (end, ended) = oneshot::channel();
+        let listener = std::thread::spawn(move || {
+            let said = words.map_while(Result::ok).filter(|word| word == STOPPING).count();
+            drop(end);
+            said > 0
+        });
+        Ok((Self { guard, orders, until: 0, listener }, ended))
+    }
+
+    /// The group that the guard leads.
+    pub(super) fn group(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.guard.id()).unwrap_or(i32::MAX))
+    }
+
+    /// The lock is held for `remaining` more.
+    pub(super) fn extend(&mut self, remaining: impl FnOnce() -> Duration) {
+        let until = clock::end(remaining);
+        // Two clocks are read at two moments, so the end seems to move a little.
+        if until.abs_diff(self.until) > clock::nanos(Duration::from_millis(1)) {
+            self.until = until;
+            self.tell(Word::Until(until));
+        }
+    }
+
+    /// Ends the whole group at once, and the guard with it.
+    pub(super) fn kill(&mut self) {
+        self.tell(Word::Kill);
+    }
+
+    /// The command has ended. Answers whether the guard had begun to stop it.
+    pub(super) fn dismiss(mut self) -> bool {
+        self.tell(Word::Over);
+        drop(self.orders);
+        let _ended = self.guard.wait().is_ok();
+        self.listener.join().unwrap_or(false)
+    }
+
+    fn tell(&mut self, word: Word) {
+        let _ended = self.orders.write_all(word.line().as_bytes()).is_err();
+    }
+}
+
+/// This very program, also if its file has been replaced since.
+pub(crate) fn own_program() -> std::io::Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { Ok(running) } else { std::env::current_exe() }
+}

@@ -1,0 +1,105 @@
+//! Keeps the lock table: creates, checks, drops it, or prints how it is made.
+
+use std::io::{IsTerminal, Write};
+
+use pglock_tokio::{Error, Options, Table, TableReport};
+
+use crate::args::{Server, TableAction, TableArgs};
+use crate::connect::Place;
+use crate::exit::{Failure, NO};
+use crate::say;
+
+pub(crate) async fn table(args: &TableArgs, server: &Server) -> Result<u8, Failure> {
+    match args.action {
+        TableAction::Sql => sql(&server.table).map(|()| 0),
+        TableAction::Check => check(&Place::find(server)?).await,
+        TableAction::Create => create(&Place::find(server)?).await,
+        TableAction::Drop { yes } => drop(&Place::find(server)?, yes).await,
+    }
+}
+
+fn sql(table: &Table) -> Result<(), Failure> {
+    for statement in table.ddl() {
+        say::answer(&format!("{statement};"))?;
+    }
+    Ok(())
+}
+
+async fn check(place: &Place) -> Result<u8, Failure> {
+    let report = report(place).await?;
+    if report.problems.is_empty() {
+        say::answer(&format!("{} is fit for use", place.table()))?;
+        return Ok(0);
+    }
+    print(&report)?;
+    Ok(NO)
+}
+
+async fn create(place: &Place) -> Result<u8, Failure> {
+    let before = report(place).await?;
+    if before.problems.is_empty() {
+        say::answer(&format!("{} is there and fit for use", place.table()))?;
+        return Ok(0);
+    }
+    let made = place.locks_with(Options::default()).await;
+    if made.is_err() {
+        // Whoever may not do it can hand this to the owner.
+        print(&before)?;
+    }
+    let after = made?.check_table().await?;
+    if after.problems.is_empty() {
+        say::answer(&format!("{} is created and fit for use", place.table()))?;
+        return Ok(0);
+    }
+    print(&after)?;
+    Err(Failure::Refused(format!("{} cannot be mended without its owner", place.table())))
+}
+
+async fn drop(place: &Place, yes: bool) -> Result<u8, Failure> {
+    // What is not fit for use can be dropped only through a handle, which wants it fit.
+    let locks = match place.locks().await {
+        Err(Error::Table(report)) if !report.exists => {
+            return Err(Failure::No(format!("there is no table {}", place.table())));
+        }
+        Err(Error::Table(_)) => place.locks_with(Options::default()).await?,
+        opened => opened?,
+    };
+    if !yes {
+        let entries = locks.list("").await?;
+        let held = entries.iter().filter(|entry| entry.is_held()).count();
+        let rows = entries.len();
+        confirm(&format!("drop {} with {rows} locks, {held} of them held?", place.table()))?;
+    }
+    locks.drop_table().await?;
+    say::answer(&format!("{} is dropped", place.table()))?;
+    Ok(0)
+}
+
+/// What is wrong with the table.
+async fn report(place: &Place) -> Result<TableReport, Failure> {
+    match place.locks().await {
+        Ok(_) => Ok(TableReport::default()),
+        Err(Error::Table(report)) => Ok(report),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn print(report: &TableReport) -> Result<(), Failure> {
+    for problem in &report.problems {
+        say::answer(&format!("-- {}\n{};", problem.what, problem.mend))?;
+    }
+    Ok(())
+}
+
+fn confirm(question: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage("nobody is there to ask; say --yes".into()));
+    }
+    let mut answer = String::new();
+    write!(std::io::stderr(), "{question} [y/N] ")?;
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::No("nothing was dropped".into())),
+    }
+}

@@ -1,0 +1,16 @@
+//! The real program against a real server: what comes out, on which stream, with which exit code.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod demo;
+mod looking;
+mod loss;
+mod rig;
+mod running;
+mod table;
+mod terminal;

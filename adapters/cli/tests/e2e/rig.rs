@@ -1,0 +1,150 @@
+//! Starts the program, listens to it, waits for what it says; a deadline is only for what never comes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use pglock_tests::Database;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, with no server in its environment.
+pub(crate) fn pglock(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pglock"));
+    let ours = |name: &str| name.starts_with("PG") || name == "DATABASE_URL";
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// The program on this database.
+pub(crate) fn on(database: &Database, arguments: &[&str]) -> Command {
+    let mut command = pglock(arguments);
+    command.env("PGLOCK_DATABASE_URL", database.url());
+    command
+}
+
+/// What a program said, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs it to its end.
+pub(crate) fn said(command: &mut Command) -> Said {
+    let output = command.output().expect("the program");
+    Said {
+        code: output.status.code().expect("an exit code"),
+        out: String::from_utf8(output.stdout).expect("text"),
+        err: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// A program that runs; killed when dropped.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    out: Receiver<String>,
+    err: Receiver<String>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program");
+        let out = lines(child.stdout.take().expect("its output"));
+        let err = lines(child.stderr.take().expect("its errors"));
+        Self { child, out, err }
+    }
+
+    /// One whose output goes elsewhere.
+    pub(crate) fn of(child: Child) -> Self {
+        Self { child, out: lines(std::io::empty()), err: lines(std::io::empty()) }
+    }
+
+    /// The next line on its standard output that contains `part`.
+    pub(crate) fn says(&self, part: &str) -> String {
+        next(&self.out, part)
+    }
+
+    /// The next line on its standard error that contains `part`.
+    pub(crate) fn warns(&self, part: &str) -> String {
+        next(&self.err, part)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(id), signal).expect("a running program");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn code(&mut self) -> i32 {
+        eventually("the program ends", || self.child.try_wait().expect("its status").is_some());
+        self.child.wait().expect("its status").code().expect("an exit code")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program that holds the lock `name` until its input ends or it is stopped, and the command's process id.
+pub(crate) fn holder(
+    database: &Database,
+    name: &str,
+    options: &[&str],
+    script: &str,
+) -> (Running, i32) {
+    let script = format!("{script}; echo held $$; cat; exit 0");
+    let arguments = [&["run", name][..], options, &["--", "sh", "-c", &script]].concat();
+    let running = Running::start(on(database, &arguments).stdin(Stdio::piped()));
+    let line = running.says("held");
+    let id = line.trim_start_matches("held ").parse().expect("a process id");
+    (running, id)
+}
+
+/// Gone, or a zombie that nobody has waited for yet.
+pub(crate) fn is_dead(process: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    status.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim().starts_with('Z'))
+}
+
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+fn next(lines: &Receiver<String>, part: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    let mut seen = Vec::new();
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) if line.contains(part) => return line,
+            Ok(line) => seen.push(line),
+            Err(_) => panic!("{part:?} was never said, but {seen:?}"),
+        }
+    }
+}
