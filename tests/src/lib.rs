@@ -1,0 +1,35 @@
+//! Real servers for tests, found or started by themselves, and taken down with the test process.
+//!
+//! ```no_run
+//! let database = pglock_tests::Server::shared().database();
+//! println!("{}", database.url());
+//! ```
+//!
+//! A test process shares one [`Server`]; each test takes a [`Database`] of its own on it. Tests that stop,
+//! crash or replicate a server start a [`Private`] one. No server is a failure that says how to get
+//! one.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a fixture that cannot be had fails the test that asked for it"
+)]
+
+mod container;
+mod database;
+mod private;
+mod programs;
+mod proxy;
+mod server;
+mod session;
+mod watchdog;
+
+pub use database::Database;
+pub use private::Private;
+pub use proxy::{Fault, Proxy, RoundTrip};
+pub use server::Server;
+pub use session::{Lsn, Session, Tuple, Wal, eventually};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,50 @@
+//! Sequences near their ends.
+
+use pglock_driver::{Error, Rvn};
+
+use crate::adapter::{Adapter, database};
+
+over_both_adapters! {
+    tokens_grow_up_to_the_largest_number,
+    the_sequence_of_other_clients_does_not_matter,
+    a_sequence_among_our_numbers_is_a_problem,
+}
+
+async fn tokens_grow_up_to_the_largest_number(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks(&database).await;
+    let restart = format!("ALTER SEQUENCE locks_token RESTART WITH {}", i64::MAX - 1);
+    database.execute(&restart);
+    for token in [i64::MAX - 1, i64::MAX] {
+        let lock = locks.acquire("a").await.unwrap();
+        assert_eq!(lock.token().as_i64(), token);
+        lock.heartbeat().await.unwrap();
+        assert!(lock.release().await.unwrap().confirmed);
+    }
+    let refused = locks.acquire("a").await.unwrap_err();
+    assert_eq!(refused.sqlstate().unwrap().as_str(), "2200H", "rather none than a smaller one");
+    assert!(matches!(refused, Error::Failed(_)));
+    assert!(!locks.get("a").await.unwrap().unwrap().is_held());
+}
+
+async fn the_sequence_of_other_clients_does_not_matter(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks(&database).await;
+    database.execute(&format!("SELECT setval('locks_rvn', {})", i64::MAX));
+    let lock = locks.acquire("a").await.unwrap();
+    lock.heartbeat().await.unwrap();
+    assert!(locks.get("a").await.unwrap().unwrap().rvn.unwrap().is_marked());
+    assert!(lock.release().await.unwrap().confirmed);
+    database.execute("SELECT nextval('locks_rvn')");
+}
+
+async fn a_sequence_among_our_numbers_is_a_problem(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks(&database).await;
+    assert_eq!(locks.check_table().await.unwrap().problems, []);
+    database.execute(&format!("SELECT setval('locks_rvn', {})", Rvn::MARK));
+    let report = locks.check_table().await.unwrap();
+    let [problem] = report.problems.as_slice() else { panic!("{report:?}") };
+    database.execute(&problem.mend);
+    assert_eq!(locks.check_table().await.unwrap().problems, []);
+}

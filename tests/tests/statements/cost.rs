@@ -1,0 +1,123 @@
+//! What the statements cost the server: nothing where nothing is granted.
+
+use pglock_core::{Acquire, Read, Renew, Statement};
+use pglock_tests::{Private, Wal};
+
+use crate::actor::{Answer, Locks, acquire, lock, release, renewal, rvn};
+
+#[tokio::test]
+async fn a_refused_try_leaves_no_trace() {
+    let locks = Locks::new().await;
+    let (holder, other) = (locks.actor().await, locks.actor().await);
+    holder.take("a", 1).await;
+    let before = holder.session.tuple("locks", &lock("a")).await.unwrap();
+    for refused in [acquire("a", 2), Acquire { seen: Some(rvn(9)), ..acquire("a", 2) }] {
+        other.session.execute("BEGIN").await;
+        let answer = other.acquire(refused.clone()).await.unwrap();
+        assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+        assert!(!other.session.has_transaction_id().await);
+        let row_locks = "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND mode <> 'AccessShareLock' \
+                         AND mode <> 'RowExclusiveLock' AND locktype <> 'virtualxid'";
+        assert_eq!(other.session.ask(row_locks).await.as_deref(), Some("0"));
+        other.session.execute("COMMIT").await;
+        let wal = other.session.wal(&locks.query(&Statement::Acquire(refused))).await;
+        assert_eq!(wal, Wal::default());
+    }
+    assert_eq!(holder.session.tuple("locks", &lock("a")).await.unwrap(), before);
+}
+
+/// The other side of the measurement above: it does see what a grant writes.
+#[tokio::test]
+async fn a_grant_leaves_the_traces_that_a_refused_try_does_not() {
+    let locks = Locks::new().await;
+    let actor = locks.actor().await;
+    actor.take("a", 1).await;
+    let before = actor.session.tuple("locks", &lock("a")).await.unwrap();
+    actor.release(release("a", 1)).await.unwrap();
+    actor.session.execute("BEGIN").await;
+    actor.acquire(acquire("a", 2)).await.unwrap().granted().unwrap();
+    assert!(actor.session.has_transaction_id().await);
+    actor.session.execute("COMMIT").await;
+    let wal = actor.session.wal(&locks.query(&Statement::Acquire(acquire("a", 2)))).await;
+    assert!(wal > Wal::default());
+    assert_ne!(actor.session.tuple("locks", &lock("a")).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn releases_and_renewals_that_do_not_fit_write_nothing() {
+    let locks = Locks::new().await;
+    let actor = locks.actor().await;
+    actor.take("a", 1).await;
+    let before = actor.session.tuple("locks", &lock("a")).await.unwrap();
+    actor.session.execute("BEGIN").await;
+    actor.release(release("a", 9)).await.unwrap();
+    actor.renew(vec![renewal("a", 8, 9)]).await.unwrap();
+    actor.amend(crate::actor::amend("a", 8, 9)).await.unwrap();
+    assert!(!actor.session.has_transaction_id().await);
+    actor.session.execute("COMMIT").await;
+    assert_eq!(actor.session.tuple("locks", &lock("a")).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn reading_writes_nothing() {
+    let locks = Locks::new().await;
+    let actor = locks.actor().await;
+    actor.take("a", 1).await;
+    for read in [Read::One(lock("a")), Read::All { prefix: String::new() }] {
+        assert_eq!(actor.session.wal(&locks.query(&Statement::Read(read))).await, Wal::default());
+    }
+}
+
+/// No index has to be touched: a row's new version stands beside the old one. On a server of its own, since
+/// transactions of other tests would keep old versions from being cleared away.
+#[tokio::test]
+async fn all_of_200_renewals_and_200_grants_are_heap_only() {
+    let server = Private::new();
+    let locks = Locks::on(server.database()).await;
+    let actor = locks.actor().await;
+    for number in 0..200 {
+        actor.take(&format!("name {number}"), number).await;
+    }
+    let count = async || {
+        let count = "SELECT pg_stat_get_xact_tuples_hot_updated('locks'::regclass)";
+        actor.session.ask(count).await.unwrap().parse::<u32>().unwrap()
+    };
+    let mut heap_only = (0, 0);
+    for number in 0..200 {
+        let name = format!("name {number}");
+        actor.session.execute("BEGIN").await;
+        let before = count().await;
+        actor.renew(vec![renewal(&name, number, 1_000 + number)]).await.unwrap();
+        heap_only.0 += count().await - before;
+        actor.session.execute("COMMIT; BEGIN").await;
+        let before = count().await;
+        let seen = Some(rvn(1_000 + number));
+        let take_over = Acquire { seen, ..acquire(&name, 2_000 + number) };
+        actor.acquire(take_over).await.unwrap().granted().unwrap();
+        heap_only.1 += count().await - before;
+        actor.session.execute("COMMIT").await;
+    }
+    assert_eq!(heap_only, (200, 200));
+}
+
+/// The planner must not turn to reading the whole table.
+#[tokio::test]
+async fn renewing_1000_of_200_000_locks_uses_the_index() {
+    let locks = Locks::new().await;
+    let actor = locks.actor().await;
+    actor
+        .session
+        .execute(&format!(
+            "INSERT INTO locks (name, record_version_number) \
+             SELECT 'name ' || n, {} + n FROM generate_series(1, 200000) n; ANALYZE locks",
+            pglock_core::Rvn::MARK
+        ))
+        .await;
+    let renewals: Vec<_> =
+        (1..=1_000).map(|n| renewal(&format!("name {n}"), n, 1_000_000 + n)).collect();
+    let renew = Statement::Renew(Renew { locks: renewals });
+    let plan = actor.session.explain(&locks.query(&renew)).await;
+    assert!(!plan.contains("Seq Scan on locks"), "{plan}");
+    let rows = actor.run(&renew).await.unwrap();
+    assert_eq!(rows.len(), 1_000);
+}
