@@ -39,7 +39,7 @@ fn without_the_server_the_command_is_stopped_in_time() {
     let server = Private::new();
     let database = server.database();
     let script = "trap 'echo stopping; exit' TERM; sleep 1000 & echo held $$; wait";
-    let run = ["run", "a", "--lease", "2s", "--", "sh", "-c", script];
+    let run = ["run", "a", "--lease", "6s", "--grace", "3s", "--", "sh", "-c", script];
     let mut first = Running::start(&mut on(&database, &run));
     first.says("held");
     server.stop();

@@ -84,9 +84,13 @@ impl Running {
         kill(Pid::from_raw(id), signal).expect("a running program");
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its status").is_some()
+    }
+
     /// Waits for its end.
     pub(crate) fn code(&mut self) -> i32 {
-        eventually("the program ends", || self.child.try_wait().expect("its status").is_some());
+        eventually("the program ends", || self.has_ended());
         self.child.wait().expect("its status").code().expect("an exit code")
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use nix::sys::signal::Signal;
 use pglock_tests::Server;
 
-use crate::rig::{Running, holder, on, pglock, said};
+use crate::rig::{Running, eventually, holder, on, pglock, said};
 
 const BUSY: i32 = 110;
 const TIMED_OUT: i32 = 111;
@@ -38,7 +38,11 @@ fn a_signal_that_ends_the_command_is_in_the_code() {
 fn signals_reach_the_command() {
     let database = Server::shared().database();
     let (mut running, _) = holder(&database, "a", &[], "trap 'exit 3' USR1");
-    running.signal(Signal::SIGUSR1);
+    // A shell that is about to start its next command may hear a signal only after that has ended.
+    eventually("the program ends", || {
+        running.signal(Signal::SIGUSR1);
+        running.has_ended()
+    });
     assert_eq!(running.code(), 3);
 }
 
