@@ -66,11 +66,15 @@ impl Rvn {
 
 /// A fencing token: strictly grows with every grant of a name, unchanged by heartbeats.
 ///
-/// The bits from 2^48 up are kept for an epoch that survives a fail-over.
+/// The sequence that tokens are drawn from ends below [`Token::EPOCH`]; the bits from there on are kept for an
+/// epoch that survives a fail-over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(i64);
 
 impl Token {
+    /// One epoch, 2^48: more grants than a table ever sees.
+    pub const EPOCH: i64 = 1 << 48;
+
     /// A token as it stands in a row.
     #[must_use]
     pub const fn new(number: i64) -> Self {

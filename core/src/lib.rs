@@ -56,7 +56,7 @@ pub use schema::{Problem, TableReport};
 pub use session::Backoff;
 pub use sql::Sql;
 pub use statement::{
-    Acquire, Amend, Content, Query, Read, Release, Renew, Renewal, RenewalVerdict, Statement,
+    Acquire, Amend, Content, Evict, Query, Read, Release, Renew, Renewal, RenewalVerdict, Statement,
 };
 pub use table::{Table, TableError};
 pub use time::{Drift, DriftError, Instant};

@@ -15,7 +15,7 @@ use crate::lease::answer::entry;
 use crate::name::LockName;
 use crate::output::{Outcome, QuestionId};
 use crate::schema::{self, TableReport};
-use crate::statement::{Read, Statement};
+use crate::statement::{Evict, Read, Statement};
 use crate::time::Instant;
 use crate::value::Row;
 
@@ -30,6 +30,14 @@ pub enum Question {
         /// How the names start; empty for all.
         prefix: String,
     },
+    /// Frees a lock whoever holds it, if it was granted under this token and stands under it yet: for an
+    /// operator. Its holder learns of the loss with its next heartbeat, others may have the lock before.
+    Evict {
+        /// Which lock.
+        name: LockName,
+        /// The token of the grant to end.
+        token: Token,
+    },
     /// Creates the table and its sequences where missing and adds missing columns.
     CreateTable,
     /// Looks whether the table has what is needed.
@@ -42,7 +50,8 @@ pub enum Question {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Answer {
-    /// To [`Question::Get`] and [`Question::List`].
+    /// To [`Question::Get`], [`Question::List`], and [`Question::Evict`]: there the row as it is now, if it
+    /// was freed.
     Entries(Vec<Entry>),
     /// To [`Question::CheckTable`].
     Table(TableReport),
@@ -64,7 +73,7 @@ pub struct Entry {
     pub lease: Option<Duration>,
     /// The data.
     pub data: Option<Vec<u8>>,
-    /// The fencing token of the last grant.
+    /// The fencing token of the last grant; `None` while a Go client holds the lock, and then no lease either.
     pub token: Option<Token>,
 }
 
@@ -132,7 +141,8 @@ impl Questions {
         let due = |asked: &Asked| !asked.on_its_way && asked.next <= context.now;
         let (id, asked) = self.asked.iter_mut().find(|(_, asked)| due(asked))?;
         asked.on_its_way = true;
-        Some((*id, asked.question.statement(), context.config.patience))
+        let statement = asked.question.statement(context.config);
+        Some((*id, statement, context.config.patience))
     }
 
     pub(crate) fn handle_outcome(
@@ -202,10 +212,15 @@ impl Asked {
 }
 
 impl Question {
-    fn statement(&self) -> Statement {
+    fn statement(&self, config: &Config) -> Statement {
         match self {
             Self::Get(name) => Statement::Read(Read::One(name.clone())),
             Self::List { prefix } => Statement::Read(Read::All { prefix: prefix.clone() }),
+            Self::Evict { name, token } => Statement::Evict(Evict {
+                name: name.clone(),
+                token: *token,
+                lock_timeout: config.lock_timeout,
+            }),
             Self::CreateTable => Statement::CreateTable,
             Self::CheckTable => Statement::CheckTable,
             Self::DropTable => Statement::DropTable,
@@ -214,7 +229,7 @@ impl Question {
 
     fn answer(&self, rows: Vec<Row>, config: &Config) -> Option<Answer> {
         match self {
-            Self::Get(_) | Self::List { .. } => {
+            Self::Get(_) | Self::List { .. } | Self::Evict { .. } => {
                 rows.into_iter().map(entry).collect::<Option<_>>().map(Answer::Entries)
             }
             Self::CheckTable => schema::report(&config.table, &rows).map(Answer::Table),

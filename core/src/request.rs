@@ -14,7 +14,8 @@ use crate::output::LockId;
 pub enum Wait {
     /// Until the lock is acquired or the acquire is cancelled, also through outages of the server.
     ForEver,
-    /// At most this long.
+    /// At most this long, whatever becomes of the asking: a span shorter than a round trip is over before any
+    /// answer. To ask just once there is [`Wait::Try`].
     AtMost(Duration),
     /// Not at all: busy if somebody holds it. Tries of one client remember what they saw, so a
     /// repeated try takes over from a dead holder.

@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::identity::{Rvn, Token};
 use crate::table::{Table, literal};
 use crate::value::{Row, Value};
 
@@ -90,6 +91,7 @@ pub(crate) fn create(table: &Table) -> String {
     block(&format!(
         "IF {anything_missing} THEN \
          PERFORM set_config('client_min_messages', 'warning', true); \
+         PERFORM set_config('lock_timeout', '10s', true); \
          PERFORM pg_advisory_xact_lock({}); \
          PERFORM set_config('lock_timeout', '2s', true); \
          {steps}END IF;",
@@ -132,7 +134,7 @@ pub(crate) fn check(table: &Table) -> String {
          WHERE c.oid = to_regclass({}) AND s.last_value >= {}",
         sequences.concat(),
         literal(&table.relation("_rvn")),
-        crate::Rvn::MARK,
+        Rvn::MARK,
     )
 }
 
@@ -215,7 +217,8 @@ fn create_sequence(table: &Table, suffix: &str) -> String {
             "CREATE SEQUENCE IF NOT EXISTS {sequence} CYCLE OWNED BY {table}.record_version_number"
         )
     } else {
-        format!("CREATE SEQUENCE IF NOT EXISTS {sequence} NO CYCLE CACHE 1")
+        let last = Token::EPOCH - 1;
+        format!("CREATE SEQUENCE IF NOT EXISTS {sequence} MAXVALUE {last} NO CYCLE CACHE 1")
     }
 }
 

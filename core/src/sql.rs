@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use crate::identity::Rvn;
 use crate::schema;
 use crate::statement::{Query, Statement};
 use crate::table::{Table, literal};
@@ -18,6 +19,7 @@ pub struct Sql {
     pub(crate) release: String,
     pub(crate) renew: String,
     pub(crate) amend: String,
+    pub(crate) evict: String,
     pub(crate) read_one: String,
     pub(crate) read_all: String,
     pub(crate) create_table: String,
@@ -43,8 +45,13 @@ impl Sql {
             release: release(&locks),
             renew: renew(&locks),
             amend: amend(&locks),
-            read_one: read(&locks, "name = $1::text", ""),
-            read_all: read(&locks, "starts_with(name, $1::text)", " ORDER BY name COLLATE \"C\""),
+            evict: evict(&locks),
+            read_one: read(&locks, "l.name = $1::text", ""),
+            read_all: read(
+                &locks,
+                "starts_with(l.name, $1::text)",
+                " ORDER BY l.name COLLATE \"C\"",
+            ),
             create_table: schema::create(table),
             check_table: schema::check(table),
             drop_table: schema::drop(table),
@@ -136,9 +143,21 @@ fn amend(locks: &str) -> String {
     )
 }
 
-fn read(locks: &str, condition: &str, order: &str) -> String {
+/// The mark counts: a Go client leaves the token of the grant before it in the row.
+fn evict(locks: &str) -> String {
+    let strict = strict("$3::text");
     format!(
-        "SELECT name::text, record_version_number, owner::text, lease_ms, data, fencing_token \
-         FROM {locks} WHERE {condition}{order}"
+        "WITH {strict} UPDATE {locks} AS l SET record_version_number = NULL FROM strict \
+         WHERE l.name = $1::text AND l.fencing_token = $2::int8 AND l.record_version_number >= {} \
+         RETURNING {ENTRY}",
+        Rvn::MARK
     )
+}
+
+/// The columns of a row that somebody asked to read.
+const ENTRY: &str =
+    "l.name::text, l.record_version_number, l.owner::text, l.lease_ms, l.data, l.fencing_token";
+
+fn read(locks: &str, condition: &str, order: &str) -> String {
+    format!("SELECT {ENTRY} FROM {locks} AS l WHERE {condition}{order}")
 }

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::identity::Rvn;
+use crate::identity::{Rvn, Token};
 use crate::name::{LockName, Owner};
 use crate::sql::Sql;
 use crate::value::Param;
@@ -24,6 +24,8 @@ pub enum Statement {
     Renew(Renew),
     /// Renews one lock with another lease or other data.
     Amend(Amend),
+    /// Frees a row that stands under a certain token: an operator's release.
+    Evict(Evict),
     /// Reads rows.
     Read(Read),
     /// Creates or upgrades the table.
@@ -151,6 +153,19 @@ pub struct Amend {
     pub lock_timeout: Duration,
 }
 
+/// Frees a lock whoever holds it. Answers the row as [`Read`] does, if one of this library held it under this
+/// token; owner, data and token stay.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Evict {
+    /// Which.
+    pub name: LockName,
+    /// The token of the grant to end; one of an earlier grant changes nothing.
+    pub token: Token,
+    /// How long to wait for a locked row.
+    pub lock_timeout: Duration,
+}
+
 /// Reads rows: name, number, owner, lease in milliseconds, data and token of each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a table of two")]
@@ -183,6 +198,7 @@ impl Statement {
             Self::Release(release) => Query { text: &sql.release, params: release.params() },
             Self::Renew(renew) => Query { text: &sql.renew, params: renew.params() },
             Self::Amend(amend) => Query { text: &sql.amend, params: amend.params() },
+            Self::Evict(evict) => Query { text: &sql.evict, params: evict.params() },
             Self::Read(Read::One(name)) => {
                 Query { text: &sql.read_one, params: vec![Param::Text(name.as_str().into())] }
             }
@@ -248,6 +264,13 @@ impl Amend {
             Param::Bytea(self.data.clone().flatten()),
             timeout(self.lock_timeout),
         ]
+    }
+}
+
+impl Evict {
+    fn params(&self) -> Vec<Param> {
+        let token = Param::Int8(Some(self.token.as_i64()));
+        vec![text(&self.name), token, timeout(self.lock_timeout)]
     }
 }
 

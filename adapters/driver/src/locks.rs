@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::future::{self, BoxFuture, Either};
-use pglock_core::{Answer, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport};
+use pglock_core::{
+    Answer, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport, Token,
+};
 
 use crate::ask::{Ask, Line};
 use crate::clock::Timer;
@@ -82,12 +84,21 @@ impl Locks {
     }
 
     pub(crate) async fn ready_table(&self, create: bool) -> Result<(), Error> {
-        let report = self.check_table().await?;
-        match (report.problems.is_empty(), create) {
-            (true, _) => Ok(()),
-            (false, true) => self.create_table().await,
-            (false, false) => Err(Error::Table(report)),
+        let found = self.unfit().await?;
+        let Some(report) = found else { return Ok(()) };
+        if !create {
+            return Err(Error::Table(report));
         }
+        match self.create_table().await {
+            // Whoever may not do it can hand this to the owner.
+            Err(error) if lacks_privilege(&error) => Err(Error::Table(report)),
+            Err(error) => Err(error),
+            Ok(()) => self.unfit().await?.map_or(Ok(()), |report| Err(Error::Table(report))),
+        }
+    }
+
+    async fn unfit(&self) -> Result<Option<TableReport>, Error> {
+        Ok(Some(self.check_table().await?).filter(|report| !report.problems.is_empty()))
     }
 }
 
@@ -170,6 +181,17 @@ impl Locks {
         self.entries(Question::List { prefix: prefix.into() }).await
     }
 
+    /// Frees a lock whoever holds it, if it stands under the grant that has this token: for an operator.
+    /// Its holder learns of the loss with its next heartbeat, others may have the lock before. Answers the row
+    /// as it is now, if it was freed; owner, data and token stay in it.
+    ///
+    /// # Errors
+    /// When the name cannot be, the server refuses or gives no answer.
+    pub async fn evict(&self, name: &str, token: Token) -> Result<Option<Entry>, Error> {
+        let name = LockName::new(name)?;
+        Ok(self.entries(Question::Evict { name, token }).await?.into_iter().next())
+    }
+
     /// Creates the table if it is missing, and adds what an older one lacks.
     ///
     /// # Errors
@@ -208,7 +230,7 @@ impl Locks {
     }
 
     /// Gives all locks back, ends all that is under way and closes the connections. Without a server
-    /// it takes as long as the longest lease held.
+    /// it takes as long as [`Options::patience`] says.
     pub async fn shut_down(&self) {
         let (reply, over) = oneshot::channel();
         self.line.post(Ask::ShutDown(Some(reply)));
@@ -233,6 +255,10 @@ impl fmt::Debug for Locks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Locks").finish_non_exhaustive()
     }
+}
+
+fn lacks_privilege(error: &Error) -> bool {
+    error.sqlstate().is_some_and(|code| code.as_str() == "42501")
 }
 
 async fn first_session<C: Connect>(

@@ -14,7 +14,7 @@ use pglock_core::{Heartbeat, Holder, LockName, Owner, Wait};
 use crate::ask::{Ask, Line, Progress, Ticket};
 use crate::error::Error;
 use crate::hold::Hold;
-use crate::lock::Lock;
+use crate::lock::{Lock, Released};
 
 /// A lock to be acquired: options first, then [`acquire`](Request::acquire) or one of its kin.
 ///
@@ -152,7 +152,8 @@ impl Request {
     /// dropped where it stands.
     ///
     /// # Errors
-    /// [`Error::Lost`] if the lock was lost before the work was done, and as [`Request::acquire`].
+    /// [`Error::Lost`] if the lock was lost before the work was done, also if only giving it back shows that
+    /// its row was somebody else's; and as [`Request::acquire`].
     pub async fn run<W: Future>(self, work: impl FnOnce(Hold) -> W) -> Result<W::Output, Error> {
         let lock = self.acquire().await?;
         let done = {
@@ -163,7 +164,18 @@ impl Request {
                 Either::Right((value, _)) => lock.ensure_held().map(|()| value),
             }
         };
-        lock.release().map(|_| done).await
+        lock.release().map(|released| kept(done, released)).await
+    }
+}
+
+/// What was done under a lock, unless the lock was lost: also if that is learnt only by giving it back.
+pub(crate) fn kept<T>(
+    done: Result<T, Error>,
+    released: Result<Released, Error>,
+) -> Result<T, Error> {
+    match released {
+        Err(Error::Lost(loss)) => done.and(Err(Error::Lost(loss))),
+        Ok(_) | Err(_) => done,
     }
 }
 

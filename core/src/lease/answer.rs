@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::bugs::{Bug, made};
 use crate::identity::{Rvn, Token};
 use crate::question::Entry;
 use crate::statement::RenewalVerdict;
@@ -59,6 +60,15 @@ pub(crate) fn renewal(row: Row) -> Option<(String, RenewalVerdict, Option<Durati
     }
 }
 
+/// The answer to a release: whether the row was freed.
+pub(crate) fn freed(rows: &[Row]) -> Result<bool, Unreadable> {
+    match rows.first().map(|row| row.0.as_slice()) {
+        None => Ok(false),
+        Some([token]) => number(token).map(|_| true),
+        Some(_) => Err(Unreadable),
+    }
+}
+
 /// The answer to an amendment: the lease that now stands in the row; `None` if the row is not ours.
 pub(crate) fn amended(rows: &[Row]) -> Result<Option<Option<Duration>>, Unreadable> {
     match rows.first().map(|row| row.0.as_slice()) {
@@ -72,24 +82,27 @@ pub(crate) fn amended(rows: &[Row]) -> Result<Option<Option<Duration>>, Unreadab
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
+/// A Go client leaves our columns as they were: while it holds the row they tell of somebody else.
 fn snapshot(values: impl Iterator<Item = Value>) -> Result<Snapshot, Unreadable> {
     let values: Vec<Value> = values.collect();
     let [rvn, owner, lease, data, token] =
         <[Value; 5]>::try_from(values).map_err(|_| Unreadable)?;
+    let rvn = number(&rvn)?.map(Rvn::new);
+    let ours_count = rvn.is_none_or(Rvn::is_marked) || made(Bug::M64);
     Ok(Snapshot {
-        rvn: number(&rvn)?.map(Rvn::new),
+        rvn,
         owner: match owner {
             Value::Text(owner) => Some(owner),
             Value::Null => None,
             Value::Int8(_) | Value::Bool(_) | Value::Bytea(_) => return Err(Unreadable),
         },
-        lease: milliseconds(&lease)?,
+        lease: milliseconds(&lease)?.filter(|_| ours_count),
         data: match data {
             Value::Bytea(data) => Some(data),
             Value::Null => None,
             Value::Int8(_) | Value::Bool(_) | Value::Text(_) => return Err(Unreadable),
         },
-        token: number(&token)?.map(Token::new),
+        token: number(&token)?.map(Token::new).filter(|_| ours_count),
     })
 }
 

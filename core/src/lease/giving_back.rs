@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use super::answer;
 use crate::bugs::{Bug, made};
 use crate::config::Timing;
 use crate::context::Context;
@@ -130,7 +131,10 @@ impl GivingBack {
     pub(crate) fn handle_outcome(mut self, outcome: Outcome, context: &mut Context<'_>) -> Step {
         self.on_its_way = None;
         match outcome {
-            Outcome::Rows(rows) => self.settled(!rows.is_empty(), context),
+            Outcome::Rows(rows) => match answer::freed(&rows) {
+                Ok(freed) => self.settled(freed, context),
+                Err(answer::Unreadable) => self.again(true, context),
+            },
             Outcome::Lost => self.again(true, context),
             Outcome::Failed(error) => match error.standing() {
                 Standing::Unknown => self.again(true, context),

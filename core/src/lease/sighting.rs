@@ -24,15 +24,13 @@ impl Sighting {
     /// Notes what a reply showed that was handled at `now`; what was noted before stands if nothing
     /// has changed.
     pub(crate) fn note(before: Option<Self>, rvn: Rvn, row: Snapshot, now: Instant) -> Self {
-        let marked = rvn.is_marked() || made(Bug::M64);
-        let lease = row.lease.filter(|_| marked);
-        let token = row.token.filter(|_| marked);
+        let Snapshot { lease, owner, token, .. } = row;
         let since = match before {
             Some(before) if before.rvn == rvn && before.lease == lease => before.since,
             Some(before) if made(Bug::M07) => before.since,
             Some(_) | None => now,
         };
-        Self { rvn, since, lease, owner: row.owner, token }
+        Self { rvn, since, lease, owner, token }
     }
 
     pub(crate) const fn since(&self) -> Instant {

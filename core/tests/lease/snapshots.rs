@@ -6,11 +6,11 @@ use std::path::Path;
 use std::{env, fs};
 
 use pglock_core::{
-    Amendment, Command, Event, LockId, Outcome, Output, Row, ServerError, Severity, Sql, SqlState,
-    Statement, Table, Value, Wait,
+    Amendment, Command, Event, Evict, LockId, Outcome, Output, Row, ServerError, Severity, Sql,
+    SqlState, Statement, Table, Token, Value, Wait,
 };
 
-use crate::rig::{Rig, foreign, free, granted, held_row, refused, secs, verdict};
+use crate::rig::{Rig, foreign, free, granted, held_row, name_of, refused, secs, verdict};
 
 fn check(file: &str, now: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(file);
@@ -30,7 +30,9 @@ fn sql() {
     commands.push(stage_command(renewing));
     let mut statements: Vec<Statement> =
         commands.iter().map(|command| command.statement().clone()).collect();
-    statements.push(Statement::Read(pglock_core::Read::One(crate::rig::name_of("a"))));
+    let evict = Evict { name: name_of("a"), token: Token::new(1), lock_timeout: secs(1) };
+    statements.push(Statement::Evict(evict));
+    statements.push(Statement::Read(pglock_core::Read::One(name_of("a"))));
     statements.push(Statement::Read(pglock_core::Read::All { prefix: "a".into() }));
     statements.extend([Statement::CreateTable, Statement::CheckTable, Statement::DropTable]);
     for statement in &statements {

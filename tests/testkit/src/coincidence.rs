@@ -66,6 +66,8 @@ coincidences! {
     ServerCrashed,
     /// An operator deleted a row that was held.
     HeldRowDeleted,
+    /// An operator released a lock that was held.
+    HolderEvicted,
     /// A lock was refused because the clock is near its end.
     ClockExhausted,
     /// A waiter was told whom it waits for.

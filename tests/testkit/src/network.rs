@@ -313,6 +313,7 @@ fn lock_timeout(statement: &Statement) -> u64 {
         Statement::Acquire(acquire) => acquire.lock_timeout,
         Statement::Release(release) => release.lock_timeout,
         Statement::Amend(amend) => amend.lock_timeout,
+        Statement::Evict(evict) => evict.lock_timeout,
         Statement::Renew(_)
         | Statement::Read(_)
         | Statement::CreateTable

@@ -106,6 +106,7 @@ impl Server {
             | Statement::Release(_)
             | Statement::Renew(_)
             | Statement::Amend(_)
+            | Statement::Evict(_)
             | Statement::Read(_)
             | _ => {}
         }
@@ -123,6 +124,7 @@ impl Server {
             Statement::Release(release) => table.release(release, changes),
             Statement::Renew(renew) => table.renew(renew, changes),
             Statement::Amend(amend) => table.amend(amend, changes),
+            Statement::Evict(evict) => table.evict(evict, changes),
             Statement::Read(read) => table.read(read),
             Statement::CreateTable | Statement::CheckTable | Statement::DropTable | _ => Vec::new(),
         })
@@ -141,6 +143,7 @@ impl Server {
                 (&release.name, table.shows(&release.name, &release.mine))
             }
             Statement::Amend(amend) => (&amend.name, table.shows(&amend.name, &amend.mine)),
+            Statement::Evict(evict) => (&evict.name, table.stands_under(evict)),
             Statement::Renew(_)
             | Statement::Read(_)
             | Statement::CreateTable

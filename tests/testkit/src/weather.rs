@@ -1,8 +1,10 @@
 //! What happens to everybody by chance: processes stand still or crash, clocks change their pace, the
 //! server restarts, strangers lock rows, operators meddle, Go clients come by.
 
+use std::time::Duration;
+
 use pglock_core::bugs::{Bug, made};
-use pglock_core::{Owner, Rvn};
+use pglock_core::{Evict, Outcome, Owner, Rvn, Statement, Token};
 
 use crate::coincidence::Coincidence;
 use crate::oracle::{Cause, Verdict};
@@ -147,6 +149,24 @@ impl World {
 
     fn meddle(&mut self) -> Verdict {
         let name = self.tape.index(self.names.len());
+        if self.tape.below(2) == 1 { self.evict(name) } else { self.delete(name) }
+    }
+
+    fn evict(&mut self, name: usize) -> Verdict {
+        let Some(token) = self.server.row(&self.names[name]).and_then(|row| row.token) else {
+            return Ok(());
+        };
+        let (name, token) = (self.names[name].clone(), Token::new(token));
+        let evict = Evict { name, token, lock_timeout: Duration::ZERO };
+        let outcome = self.server.execute(&Statement::Evict(evict));
+        self.trace.note(self.now, || format!("an operator evicts the holder: {outcome:?}"));
+        if matches!(&outcome, Outcome::Rows(rows) if !rows.is_empty()) {
+            self.meet(Coincidence::HolderEvicted);
+        }
+        self.stranger_wrote()
+    }
+
+    fn delete(&mut self, name: usize) -> Verdict {
         self.trace.note(self.now, || format!("an operator deletes row {name}"));
         if self.server.row(&self.names[name]).is_some_and(|row| row.rvn.is_some()) {
             self.meet(Coincidence::HeldRowDeleted);

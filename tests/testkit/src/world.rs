@@ -231,6 +231,7 @@ impl World {
             Statement::Amend(amend) => holder(&amend.name).into_iter().collect(),
             Statement::Acquire(_)
             | Statement::Release(_)
+            | Statement::Evict(_)
             | Statement::Read(_)
             | Statement::CreateTable
             | Statement::CheckTable

@@ -205,6 +205,7 @@ fn patient(statement: &Statement) -> Statement {
         Statement::Acquire(acquire) => acquire.lock_timeout = LONG,
         Statement::Release(release) => release.lock_timeout = LONG,
         Statement::Amend(amend) => amend.lock_timeout = LONG,
+        Statement::Evict(evict) => evict.lock_timeout = LONG,
         _ => {}
     }
     patient
@@ -221,6 +222,7 @@ fn apart(statement: &Statement, changed: &BTreeSet<LockName>) -> Option<Statemen
         Statement::Acquire(acquire) => &acquire.name,
         Statement::Release(release) => &release.name,
         Statement::Amend(amend) => &amend.name,
+        Statement::Evict(evict) => &evict.name,
         Statement::Read(Read::One(name)) => name,
         _ => return Some(statement.clone()),
     };

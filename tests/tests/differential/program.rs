@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, LockName, Owner, Read, Release, Renew, Renewal, Rvn, Statement,
+    Acquire, Amend, Content, Evict, LockName, Owner, Read, Release, Renew, Renewal, Rvn, Statement,
+    Token,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -75,6 +76,7 @@ fn row_statement() -> impl Strategy<Value = Statement> {
         2 => release(),
         3 => renew(),
         2 => amend(),
+        2 => evict(),
         1 => name().prop_map(|name| Statement::Read(Read::One(name))),
     ]
 }
@@ -123,6 +125,13 @@ fn amend() -> impl Strategy<Value = Statement> {
             Statement::Amend(Amend { name, mine, new, lease, data, lock_timeout })
         },
     )
+}
+
+fn evict() -> impl Strategy<Value = Statement> {
+    (name(), 1..8_i64).prop_map(|(name, token)| {
+        let (token, lock_timeout) = (Token::new(token), Duration::from_millis(1));
+        Statement::Evict(Evict { name, token, lock_timeout })
+    })
 }
 
 fn name() -> impl Strategy<Value = LockName> {

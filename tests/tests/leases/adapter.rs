@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_driver::{
-    Counters, Entry, Error, Heartbeat, Hold, Loss, Options, Released, TableReport, Wait,
+    Counters, Entry, Error, Heartbeat, Hold, Loss, Options, Released, TableReport, Token, Wait,
 };
 use pglock_tests::{Database, Server};
 
@@ -161,6 +161,11 @@ impl Locks {
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
         let prefix = prefix.to_owned();
         ask!(self, |locks| locks.list(&prefix))
+    }
+
+    pub(crate) async fn evict(&self, name: &str, token: Token) -> Result<Option<Entry>, Error> {
+        let name = name.to_owned();
+        ask!(self, |locks| locks.evict(&name, token))
     }
 
     pub(crate) async fn create_table(&self) -> Result<(), Error> {

@@ -1,21 +1,21 @@
 //! Sequences near their ends.
 
-use pglock_driver::{Error, Rvn};
+use pglock_driver::{Error, Rvn, Token};
 
-use crate::adapter::{Adapter, database};
+use crate::adapter::{Adapter, database, options};
 
 over_both_adapters! {
-    tokens_grow_up_to_the_largest_number,
+    tokens_grow_up_to_the_end_of_an_epoch,
     the_sequence_of_other_clients_does_not_matter,
     a_sequence_among_our_numbers_is_a_problem,
 }
 
-async fn tokens_grow_up_to_the_largest_number(adapter: Adapter) {
+async fn tokens_grow_up_to_the_end_of_an_epoch(adapter: Adapter) {
     let database = database();
     let locks = adapter.locks(&database).await;
-    let restart = format!("ALTER SEQUENCE locks_token RESTART WITH {}", i64::MAX - 1);
-    database.execute(&restart);
-    for token in [i64::MAX - 1, i64::MAX] {
+    let last = Token::EPOCH - 1;
+    database.execute(&format!("ALTER SEQUENCE locks_token RESTART WITH {}", last - 1));
+    for token in [last - 1, last] {
         let lock = locks.acquire("a").await.unwrap();
         assert_eq!(lock.token().as_i64(), token);
         lock.heartbeat().await.unwrap();
@@ -45,6 +45,8 @@ async fn a_sequence_among_our_numbers_is_a_problem(adapter: Adapter) {
     database.execute(&format!("SELECT setval('locks_rvn', {})", Rvn::MARK));
     let report = locks.check_table().await.unwrap();
     let [problem] = report.problems.as_slice() else { panic!("{report:?}") };
+    let refused = adapter.open(options(), database.url()).await.unwrap_err();
+    assert_eq!(refused, Error::Table(report.clone()), "this cannot be mended in passing");
     database.execute(&problem.mend);
     assert_eq!(locks.check_table().await.unwrap().problems, []);
 }

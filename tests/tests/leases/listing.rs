@@ -8,6 +8,7 @@ over_both_adapters! {
     a_list_shows_names_owners_and_data,
     a_list_of_a_prefix_shows_what_starts_so,
     rows_of_others_are_shown_as_they_are,
+    a_go_holder_is_not_shown_with_the_token_of_another,
     rows_without_an_owner_do_no_harm,
 }
 
@@ -69,6 +70,21 @@ async fn rows_of_others_are_shown_as_they_are(adapter: Adapter) {
         (idle.rvn, idle.owner.as_deref(), idle.data.as_deref()),
         (None, None, Some(&[][..]))
     );
+}
+
+async fn a_go_holder_is_not_shown_with_the_token_of_another(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks(&database).await;
+    let lock = locks.acquire("a").await.unwrap();
+    let token = lock.token();
+    lock.release().await.unwrap();
+    let free = locks.get("a").await.unwrap().unwrap();
+    assert_eq!((free.token, free.lease), (Some(token), Some(ms(20_000))), "the last one's");
+    database.execute("UPDATE locks SET record_version_number = 1, owner = 'gopher'");
+    let held = locks.get("a").await.unwrap().unwrap();
+    assert_eq!((held.is_held(), held.owner.as_deref()), (true, Some("gopher")));
+    assert_eq!((held.token, held.lease), (None, None));
+    assert_eq!(locks.list("").await.unwrap(), [held]);
 }
 
 async fn rows_without_an_owner_do_no_harm(adapter: Adapter) {

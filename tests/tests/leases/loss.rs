@@ -1,6 +1,6 @@
 //! Locks that are lost behind their holder's back.
 
-use pglock_driver::{Error, Heartbeat, Loss};
+use pglock_driver::{Error, Heartbeat, Loss, Token};
 use pglock_tests::eventually;
 
 use crate::adapter::{Adapter, database, ms};
@@ -8,6 +8,7 @@ use crate::adapter::{Adapter, database, ms};
 over_both_adapters! {
     releasing_a_lock_that_was_lost_says_so,
     the_next_heartbeat_finds_a_loss,
+    a_holder_that_is_evicted_learns_of_it,
     a_lost_lock_can_be_had_again,
     a_dropped_table_is_a_loss,
 }
@@ -47,6 +48,18 @@ async fn the_next_heartbeat_finds_a_loss(adapter: Adapter) {
         assert_eq!(lock.remaining(), ms(0));
         database.execute("DELETE FROM locks");
     }
+}
+
+async fn a_holder_that_is_evicted_learns_of_it(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks(&database).await;
+    let lock = locks.request("a").heartbeat(Heartbeat::Every(ms(20))).acquire().await.unwrap();
+    let token = lock.token();
+    assert_eq!(locks.evict("a", Token::new(token.as_i64() + 1)).await.unwrap(), None);
+    lock.heartbeat().await.unwrap();
+    let freed = locks.evict("a", token).await.unwrap().expect("a lock that was held");
+    assert_eq!((freed.is_held(), freed.token), (false, Some(token)));
+    assert_eq!(lock.lost().await, Loss::TakenOver);
 }
 
 async fn a_lost_lock_can_be_had_again(adapter: Adapter) {

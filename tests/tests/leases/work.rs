@@ -130,6 +130,27 @@ fn sync_work_hears_of_a_loss_and_so_does_its_result() {
     });
 }
 
+/// Without a heartbeat only giving the lock back can show that it was lost.
+#[test]
+fn a_loss_that_only_the_release_shows_is_in_the_result() {
+    run(async {
+        let database = Arc::new(database());
+        let by_hand = || options().heartbeat(Heartbeat::ByHand);
+        let locks = tokio_locks(Adapter::Tokio.locks_with(by_hand(), &database).await);
+        let done = locks.run("a", |hold| {
+            let (locks, token) = (locks.clone(), hold.token());
+            async move { locks.evict("a", token).await.unwrap().expect("a lock that was held") }
+        });
+        assert_eq!(done.await, Err(Error::Lost(Loss::TakenOver)));
+
+        let locks = sync_locks(Adapter::Postgres.locks_with(by_hand(), &database).await);
+        let work = move || {
+            locks.run("a", |lock| locks.evict("a", lock.token()).unwrap().expect("a held lock"))
+        };
+        assert_eq!(blocking(work).await, Err(Error::Lost(Loss::TakenOver)));
+    });
+}
+
 #[test]
 fn async_work_waits_for_a_dead_holder_first() {
     run(async {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, LockName, Outcome, Owner, Query, Read, Release, Renew, Renewal, Row,
-    Rvn, ServerError, Sql, Statement, Table, Value,
+    Acquire, Amend, Content, Evict, LockName, Outcome, Owner, Query, Read, Release, Renew, Renewal,
+    Row, Rvn, ServerError, Sql, Statement, Table, Token, Value,
 };
 use pglock_tests::{Database, Server, Session};
 
@@ -138,6 +138,14 @@ impl Actor {
     pub(crate) async fn read(&self, name: &str) -> Option<Seen> {
         let rows = self.run(&Statement::Read(Read::One(lock(name)))).await.unwrap();
         assert!(rows.len() <= 1, "{rows:?} is more than one row");
+        rows.first().map(|Row(values)| seen(&values[1..]))
+    }
+
+    /// The row, if it was freed.
+    pub(crate) async fn evict(&self, name: &str, token: i64) -> Option<Seen> {
+        let lock_timeout = Duration::from_secs(30);
+        let evict = Evict { name: lock(name), token: Token::new(token), lock_timeout };
+        let rows = self.run(&Statement::Evict(evict)).await.unwrap();
         rows.first().map(|Row(values)| seen(&values[1..]))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pglock_core::{Acquire, Owner, Release, Rvn};
+use pglock_core::{Acquire, Owner, Release, Rvn, Token};
 
 use crate::actor::{Answer, Locks, Seen, acquire, release, rvn, with_data};
 
@@ -88,8 +88,9 @@ async fn tokens_grow_from_grant_to_grant_also_when_the_row_was_deleted() {
 #[tokio::test]
 async fn when_the_tokens_run_out_nothing_is_granted() {
     let actor = Locks::new().await.actor().await;
-    actor.session.execute(&format!("SELECT setval('locks_token', {})", i64::MAX - 1)).await;
-    assert_eq!(actor.take("a", 1).await, i64::MAX);
+    let last = Token::EPOCH - 1;
+    actor.session.execute(&format!("SELECT setval('locks_token', {})", last - 1)).await;
+    assert_eq!(actor.take("a", 1).await, last);
     actor.release(release("a", 1)).await.unwrap();
     let before = actor.read("a").await;
     let error = actor.acquire(acquire("a", 2)).await.unwrap_err();
@@ -113,6 +114,31 @@ async fn a_release_accepts_any_number_of_ours_and_no_other() {
     assert_eq!(actor.release(release("a", 1)).await.unwrap(), None);
     let either = Release { mine: vec![rvn(1), rvn(2)], ..release("a", 1) };
     assert_eq!(actor.release(either).await.unwrap(), Some(token));
+}
+
+#[tokio::test]
+async fn an_eviction_wants_the_current_token_and_leaves_the_rest() {
+    let actor = Locks::new().await.actor().await;
+    let token = actor.take("a", 1).await;
+    actor.acquire(Acquire { content: with_data(b"x", true), ..acquire("a", 1) }).await.unwrap();
+    let before = actor.read("a").await.unwrap();
+    assert_eq!(actor.evict("a", token + 1).await, None);
+    assert_eq!(actor.read("a").await.unwrap(), before);
+    let after = Seen { rvn: None, ..before };
+    assert_eq!(actor.evict("a", token).await, Some(after.clone()));
+    assert_eq!(actor.read("a").await.unwrap(), after);
+    assert_eq!(actor.evict("a", token).await, None, "it is free already");
+}
+
+/// A Go client leaves the token of the grant before it in the row.
+#[tokio::test]
+async fn an_eviction_does_not_touch_the_lock_of_a_go_client() {
+    let actor = Locks::new().await.actor().await;
+    let token = actor.take("a", 1).await;
+    actor.release(release("a", 1)).await.unwrap();
+    actor.session.execute("UPDATE locks SET record_version_number = 1, owner = 'go'").await;
+    assert_eq!(actor.evict("a", token).await, None);
+    assert_eq!(actor.read("a").await.unwrap().rvn, Some(Rvn::new(1)));
 }
 
 #[tokio::test]

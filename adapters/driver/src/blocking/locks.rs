@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pglock_core::{Counters, Entry, TableReport};
+use pglock_core::{Counters, Entry, TableReport, Token};
 use pollster::FutureExt;
 
 use super::connect::Connect;
@@ -134,6 +134,16 @@ impl Locks {
         self.inner.list(prefix).block_on()
     }
 
+    /// Frees a lock whoever holds it, if it stands under the grant that has this token: for an operator.
+    /// Its holder learns of the loss with its next heartbeat, others may have the lock before. Answers the row
+    /// as it is now, if it was freed; owner, data and token stay in it.
+    ///
+    /// # Errors
+    /// When the name cannot be, the server refuses or gives no answer.
+    pub fn evict(&self, name: &str, token: Token) -> Result<Option<Entry>, Error> {
+        self.inner.evict(name, token).block_on()
+    }
+
     /// Creates the table if it is missing, and adds what an older one lacks.
     ///
     /// # Errors
@@ -167,7 +177,7 @@ impl Locks {
     }
 
     /// Gives all locks back, ends all that is under way and closes the connections. Without a server
-    /// it takes as long as the longest lease held.
+    /// it takes as long as [`Options::patience`] says.
     pub fn shut_down(&self) {
         self.inner.shut_down().block_on();
     }

@@ -119,12 +119,12 @@ impl Request {
     /// should [`ensure_held`](crate::Hold::ensure_held) before each step that matters.
     ///
     /// # Errors
-    /// [`Error::Lost`] if the lock was lost before the work was done, and as [`Request::acquire`].
+    /// [`Error::Lost`] if the lock was lost before the work was done, also if only giving it back shows that
+    /// its row was somebody else's; and as [`Request::acquire`].
     pub fn run<T>(self, work: impl FnOnce(&Lock) -> T) -> Result<T, Error> {
         let lock = self.acquire()?;
         let value = work(&lock);
-        let held = lock.ensure_held();
-        let _work_was_done_in_time = lock.release();
-        held.map(|()| value)
+        let done = lock.ensure_held().map(|()| value);
+        request::kept(done, lock.release())
     }
 }

@@ -160,11 +160,15 @@ impl Ledger {
                     Statement::Acquire(acquire) => book.acquired(&entry, change, acquire),
                     Statement::Release(_) => book.released(&entry, change),
                     Statement::Renew(_) | Statement::Amend(_) => book.renewed(&entry, change),
-                    Statement::Read(_)
+                    Statement::Evict(_)
+                    | Statement::Read(_)
                     | Statement::CreateTable
                     | Statement::CheckTable
                     | Statement::DropTable
-                    | _ => broken("O2", "a statement that only reads has written"),
+                    | _ => broken(
+                        "O2",
+                        "a statement has written that no client of its own accord sends",
+                    ),
                 }
             }
         }

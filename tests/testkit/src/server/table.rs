@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pglock_core::bugs::{Bug, made};
 use pglock_core::{
-    Acquire, Amend, LockName, Owner, Read, Release, Renew, Renewal, RenewalVerdict, Row, Rvn, Value,
+    Acquire, Amend, Evict, LockName, Owner, Read, Release, Renew, Renewal, RenewalVerdict, Row,
+    Rvn, Value,
 };
 
 use super::{Change, Record};
@@ -151,16 +152,23 @@ impl Table {
         amended.map(|row| Row(vec![number(row.lease_ms)])).into_iter().collect()
     }
 
+    pub(super) fn stands_under(&self, evict: &Evict) -> bool {
+        self.rows.get(&evict.name).is_some_and(|row| stands_under(row, evict))
+    }
+
+    pub(super) fn evict(&mut self, evict: &Evict, changes: &mut Vec<Change>) -> Vec<Row> {
+        let fits = |row: &Record| stands_under(row, evict);
+        let freed = self.write(&evict.name, changes, fits, |row| row.rvn = None);
+        freed.map(|row| entry(&evict.name, row)).into_iter().collect()
+    }
+
     pub(super) fn read(&self, read: &Read) -> Vec<Row> {
-        let named = |(name, row): (&LockName, &Record)| {
-            let name = Value::Text(name.as_str().into());
-            std::iter::once(name).chain(values(row)).collect()
-        };
+        let entry = |(name, row)| entry(name, row);
         match read {
-            Read::One(name) => self.rows.get_key_value(name).map(named).into_iter().collect(),
+            Read::One(name) => self.rows.get_key_value(name).map(entry).into_iter().collect(),
             Read::All { prefix } => {
                 let wanted = |(name, _): &(&LockName, _)| name.as_str().starts_with(prefix);
-                self.rows.iter().filter(wanted).map(named).collect()
+                self.rows.iter().filter(wanted).map(entry).collect()
             }
         }
     }
@@ -168,6 +176,14 @@ impl Table {
 
 fn shows(row: &Record, mine: &[Rvn]) -> bool {
     row.rvn.is_some_and(|rvn| mine.contains(&rvn))
+}
+
+fn stands_under(row: &Record, evict: &Evict) -> bool {
+    row.rvn.is_some_and(Rvn::is_marked) && row.token == Some(evict.token.as_i64())
+}
+
+fn entry(name: &LockName, row: &Record) -> Row {
+    std::iter::once(Value::Text(name.as_str().into())).chain(values(row)).collect()
 }
 
 fn answer(granted: bool, row: &Record) -> Row {

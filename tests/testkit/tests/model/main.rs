@@ -169,6 +169,33 @@ mod release {
     }
 }
 
+mod evict {
+    use super::*;
+
+    #[test]
+    fn the_current_token_frees_the_row_and_leaves_the_rest() {
+        let mut server = held(1, Some(b"x"));
+        let before = server.clone();
+        assert_eq!(evicted(&mut server, 2), []);
+        unchanged(&mut server, &before);
+        let rows = evicted(&mut server, 1);
+        assert_eq!(rows[0].0[..2], [Value::Text("a".into()), Value::Null]);
+        assert_eq!(row(&server), Record { rvn: None, ..row(&before) });
+        assert_eq!(evicted(&mut server, 1), [], "it is free already");
+    }
+
+    #[test]
+    fn a_go_client_is_left_alone_though_an_old_token_stands_in_its_row() {
+        let mut server = held(1, None);
+        freed(&mut server, &release(&[1]));
+        server.foreign_write(&name("a"), &Owner::new("go").unwrap());
+        server.take_changes();
+        let before = server.clone();
+        assert_eq!(evicted(&mut server, 1), []);
+        unchanged(&mut server, &before);
+    }
+}
+
 mod renew {
     use super::*;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, LockName, Outcome, Owner, Release, Renew, Renewal, Row, Rvn,
-    Statement, Value,
+    Acquire, Amend, Content, Evict, LockName, Outcome, Owner, Release, Renew, Renewal, Row, Rvn,
+    Statement, Token, Value,
 };
 use pglock_testkit::{Record, Server};
 
@@ -84,6 +84,12 @@ pub(crate) fn granted(server: &mut Server, acquire: &Acquire) -> bool {
 
 pub(crate) fn freed(server: &mut Server, release: &Release) -> Vec<Row> {
     rows(server, &Statement::Release(release.clone()))
+}
+
+pub(crate) fn evicted(server: &mut Server, token: i64) -> Vec<Row> {
+    let lock_timeout = Duration::from_millis(100);
+    let evict = Evict { name: name("a"), token: Token::new(token), lock_timeout };
+    rows(server, &Statement::Evict(evict))
 }
 
 pub(crate) fn amended(server: &mut Server, amend: &Amend) -> Vec<Row> {
