@@ -110,8 +110,16 @@ pub(crate) struct Patience {
     #[arg(long)]
     pub(crate) probe: bool,
     /// Wait this long at most
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
     pub(crate) wait: Option<Duration>,
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("that leaves no time to ask in; say --try".into()),
+        Ok(span) => Ok(span),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[derive(Debug, Group)]

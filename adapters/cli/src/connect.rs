@@ -8,8 +8,8 @@ mod tls;
 use std::fmt;
 
 use pglock_tokio::{Builder, ConnectError, Error, Locks, Options, Table};
+use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::args::Server;
@@ -58,17 +58,6 @@ impl Place {
             Err(Error::Connect(error)) => Err(Error::Connect(self.located(error))),
             opened => opened,
         }
-    }
-
-    /// Opens a connection for what the locks cannot be asked.
-    pub(crate) async fn client(&self) -> Result<Client, Failure> {
-        let no_server = |error: tokio_postgres::Error| {
-            Failure::from(Error::Connect(self.located(pglock_wire::connect_error(&error))))
-        };
-        let connecting = self.config.connect(self.tls.clone());
-        let (client, connection) = connecting.await.map_err(no_server)?;
-        tokio::spawn(connection);
-        Ok(client)
     }
 
     pub(crate) const fn table(&self) -> &Table {

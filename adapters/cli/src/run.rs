@@ -13,7 +13,7 @@ mod waiting;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pglock_tokio::{Lock, Locks, Loss, Options, Request, Wait};
+use pglock_tokio::{Error, Lock, Locks, Loss, Options, Request, Wait};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
@@ -65,8 +65,7 @@ impl Task {
             signal = interrupted(signals) => return Err(signal),
         };
         let ended = self.supervise(&lock, signals).await;
-        let kept = lock.is_held();
-        release(lock).await;
+        let kept = release(lock).await;
         match ended? {
             (_, Some(loss)) => Err(Failure::Lost(format!("{loss}; the command was stopped"))),
             (_, None) if !kept => {
@@ -182,13 +181,16 @@ async fn interrupted(signals: &mut Signals) -> Failure {
     }
 }
 
-async fn release(lock: Lock) {
+/// Gives the lock back. Says whether it was held until then.
+async fn release(lock: Lock) -> bool {
     let held = lock.is_held();
-    let released = timeout(FAREWELL, lock.release()).await;
-    let confirmed = matches!(&released, Ok(Ok(released)) if released.confirmed);
-    if held && !confirmed {
-        say::line(
+    match timeout(FAREWELL, lock.release()).await {
+        Ok(Ok(released)) if released.confirmed => {}
+        Ok(Err(Error::Lost(_))) => return false,
+        _ if held => say::line(
             "the server did not confirm the release; others get the lock when its lease has passed",
-        );
+        ),
+        _ => {}
     }
+    held
 }

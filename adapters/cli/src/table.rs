@@ -41,18 +41,18 @@ async fn create(place: &Place) -> Result<u8, Failure> {
         say::answer(&format!("{} is there and fit for use", place.table()))?;
         return Ok(0);
     }
-    let made = place.locks_with(Options::default()).await;
-    if made.is_err() {
-        // Whoever may not do it can hand this to the owner.
-        print(&before)?;
+    match place.locks_with(Options::default()).await {
+        Ok(_) => {
+            say::answer(&format!("{} is created and fit for use", place.table()))?;
+            Ok(0)
+        }
+        Err(Error::Table(left)) => {
+            print(&left)?;
+            let table = place.table();
+            Err(Failure::Refused(format!("{table} cannot be mended without its owner; see above")))
+        }
+        Err(error) => Err(error.into()),
     }
-    let after = made?.check_table().await?;
-    if after.problems.is_empty() {
-        say::answer(&format!("{} is created and fit for use", place.table()))?;
-        return Ok(0);
-    }
-    print(&after)?;
-    Err(Failure::Refused(format!("{} cannot be mended without its owner", place.table())))
 }
 
 async fn drop(place: &Place, yes: bool) -> Result<u8, Failure> {

@@ -61,3 +61,14 @@ fn a_release_by_force_wants_the_current_token() {
     let again = release("1");
     assert_eq!((again.code, again.err.as_str()), (1, "pglock: a is not held by anybody\n"));
 }
+
+#[test]
+fn a_release_by_force_does_not_touch_the_lock_of_a_go_client() {
+    let database = Server::shared().database();
+    assert_eq!(said(&mut on(&database, &["run", "a", "--", "true"])).code, 0);
+    database.execute("UPDATE locks SET record_version_number = 1, owner = 'gopher'");
+    let refused = said(&mut on(&database, &["release", "a", "--token", "1"]));
+    assert_eq!(refused.code, 1);
+    assert_eq!(refused.err, "pglock: refused: a is held by gopher with no token, not 1\n");
+    assert_eq!(json(&said(&mut on(&database, &["show", "a", "--json"])))["held"], true);
+}

@@ -71,6 +71,17 @@ fn a_lock_that_an_operator_has_released_is_lost() {
     assert!(is_dead(command));
 }
 
+/// The next heartbeat would have told, but the command ends before it.
+#[test]
+fn a_loss_that_only_the_release_shows_is_in_the_code() {
+    let database = Server::shared().database();
+    let script = r#""$0" release a --token "$PGLOCK_TOKEN""#;
+    let run = ["run", "a", "--", "sh", "-c", script, env!("CARGO_BIN_EXE_pglock")];
+    let lost = said(&mut on(&database, &run));
+    assert_eq!(lost.code, LOST, "{lost:?}");
+    assert!(lost.err.contains("lost before the command ended"), "{lost:?}");
+}
+
 #[test]
 fn without_its_guard_the_command_does_not_go_on() {
     let database = Server::shared().database();

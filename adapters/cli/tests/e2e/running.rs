@@ -138,6 +138,7 @@ fn what_makes_no_sense_is_said_before_anything_is_tried() {
     for arguments in [
         &["run", "a"][..],
         &["run", "a", "--wait", "soon", "--", "true"],
+        &["run", "a", "--wait", "0s", "--", "true"],
         &["run", "a", "--lease", "2s", "--grace", "1500ms", "--", "true"],
         &["run", "a", "--database-url", "hots=x", "--", "true"],
         &["elect"],
