@@ -3,6 +3,13 @@
 //! [`Server`] stands for PostgreSQL: it runs the typed statements of `pglock-core`. [`simulate`] lets some
 //! clients compete for locks on it through a network, on clocks, in processes and with users that do
 //! everything they may do wrong, and checks the promises after every event.
+//!
+//! ```
+//! // The same seed gives the same history, on any machine.
+//! let history = pglock_testkit::simulate(42)?;
+//! assert_eq!(pglock_testkit::simulate(42)?.trace, history.trace);
+//! # Ok::<_, Box<pglock_testkit::Violation>>(())
+//! ```
 #![cfg_attr(
     test,
     allow(

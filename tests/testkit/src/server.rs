@@ -41,6 +41,19 @@ pub struct Change {
 }
 
 /// The lock table and its sequences.
+///
+/// ```
+/// use pglock_core::{LockName, Outcome, Read, Statement};
+/// use pglock_testkit::Server;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut server = Server::without_table();
+/// let read = Statement::Read(Read::One(LockName::new("invoice-42")?));
+/// assert!(matches!(server.execute(&read), Outcome::Failed(error) if error.sqlstate.as_str() == "42P01"));
+/// server.execute(&Statement::CreateTable);
+/// assert_eq!(server.execute(&read), Outcome::Rows(vec![]));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Server {
     table: Option<Table>,
