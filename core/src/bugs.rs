@@ -56,10 +56,20 @@ bugs! {
     M17,
     /// The reply to an older request counts.
     M18,
+    /// A take-over keeps the token.
+    M19,
+    /// Tokens begin anew when a row is deleted.
+    M21,
+    /// A heartbeat draws a token.
+    M22,
     /// A take-over compares the owner, not the number.
     M23,
     /// A lease is shortened before the deadline is lowered.
     M25,
+    /// A refused acquire writes the row as it was.
+    M34,
+    /// A take-over replaces the data though it was not asked to.
+    M35,
     /// Held at the very moment of the deadline.
     M57,
     /// Two terminal events for one lock.

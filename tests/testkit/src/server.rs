@@ -191,11 +191,8 @@ impl Server {
 
     /// An operator deletes a row.
     pub fn delete(&mut self, name: &LockName) {
-        if let Some(table) = &mut self.table
-            && let Some(before) = table.rows.remove(name)
-        {
-            table.locked.remove(name);
-            self.changes.push(Change { name: name.clone(), before: Some(before), after: None });
+        if let Some(table) = &mut self.table {
+            table.delete(name, &mut self.changes);
         }
     }
 

@@ -30,7 +30,8 @@ const fn meant(bug: Bug) -> &'static [&'static str] {
         | Bug::M57 => &["O1"],
         // The challenger writes too early, or a row is written that must not be.
         Bug::M06 | Bug::M07 | Bug::M08 | Bug::M23 | Bug::M64 | Bug::M66 => &["O1", "O2"],
-        Bug::M09 | Bug::M10 | Bug::M11 | Bug::M61 => &["O2"],
+        Bug::M09 | Bug::M10 | Bug::M11 | Bug::M34 | Bug::M35 | Bug::M61 => &["O2"],
+        Bug::M19 | Bug::M21 | Bug::M22 => &["O4"],
         // Callers are told what is not so.
         Bug::M12 | Bug::M13 | Bug::M58 => &["O3"],
         Bug::M17 | Bug::M63 => &["O1", "O3"],

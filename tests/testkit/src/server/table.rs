@@ -56,6 +56,9 @@ impl Table {
         if let Some(row) = &seen
             && !self.grants(acquire, row)
         {
+            if made(Bug::M34) {
+                self.write(&acquire.name, changes, |_| true, |_| {});
+            }
             return Some(answer(false, row));
         }
         let Some(row) = self.rows.get(&acquire.name) else {
@@ -69,7 +72,8 @@ impl Table {
             return seen.map(|row| answer(false, &row));
         }
         let run_twice = row.rvn == Some(acquire.new) && row.token.is_some();
-        if !run_twice {
+        let keeps_token = run_twice || made(Bug::M19) && row.rvn.is_some();
+        if !keeps_token {
             self.last_token += 1;
         }
         if cfg!(pglock_bugs) {
@@ -77,10 +81,11 @@ impl Table {
         }
         let token = self.last_token;
         let grant = |row: &mut Record| {
-            if !run_twice {
+            if !keeps_token {
                 row.token = Some(token);
             }
-            if acquire.content.replace || (row.rvn.is_none() && row.data.is_none()) {
+            let may_write = acquire.content.replace || made(Bug::M35);
+            if may_write || (row.rvn.is_none() && row.data.is_none()) {
                 row.data.clone_from(&acquire.content.data);
             }
             row.rvn = Some(acquire.new);
@@ -135,7 +140,17 @@ impl Table {
         {
             self.owners.insert(renewal.new, owner);
         }
-        let renewed = self.write(&renewal.name, changes, fits, |row| row.rvn = Some(renewal.new));
+        if made(Bug::M22) {
+            self.last_token += 1;
+        }
+        let token = self.last_token;
+        let renew = |row: &mut Record| {
+            row.rvn = Some(renewal.new);
+            if made(Bug::M22) {
+                row.token = Some(token);
+            }
+        };
+        let renewed = self.write(&renewal.name, changes, fits, renew);
         (RenewalVerdict::Renewed, renewed.and_then(|row| row.lease_ms))
     }
 
@@ -150,6 +165,15 @@ impl Table {
         };
         let amended = self.write(&amend.name, changes, fits, change);
         amended.map(|row| Row(vec![number(row.lease_ms)])).into_iter().collect()
+    }
+
+    pub(super) fn delete(&mut self, name: &LockName, changes: &mut Vec<Change>) {
+        let Some(before) = self.rows.remove(name) else { return };
+        self.locked.remove(name);
+        if made(Bug::M21) {
+            self.last_token = 0;
+        }
+        changes.push(Change { name: name.clone(), before: Some(before), after: None });
     }
 
     pub(super) fn stands_under(&self, evict: &Evict) -> bool {
