@@ -117,6 +117,13 @@ pub(crate) fn holder(
     (running, id)
 }
 
+/// What the row of a lock shows: its record version number.
+pub(crate) fn number(database: &Database, name: &str) -> String {
+    let shown = said(&mut on(database, &["show", name, "--json"]));
+    let row: serde_json::Value = serde_json::from_str(&shown.out).expect("JSON");
+    row["record_version_number"].as_str().expect("a number").into()
+}
+
 /// Gone, or a zombie that nobody has waited for yet.
 pub(crate) fn is_dead(process: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
