@@ -34,16 +34,24 @@ fn a_signal_that_ends_the_command_is_in_the_code() {
     assert_eq!(said.code, 128 + 9, "{said:?}");
 }
 
+/// All that are passed on, except those that stop and continue what does not listen.
 #[test]
 fn signals_reach_the_command() {
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     let database = Server::shared().database();
-    let (mut running, _) = holder(&database, "a", &[], "trap 'exit 3' USR1");
-    // A shell that is about to start its next command may hear a signal only after that has ended.
-    eventually("the program ends", || {
-        running.signal(Signal::SIGUSR1);
-        running.has_ended()
-    });
-    assert_eq!(running.code(), 3);
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2] {
+        let name = signal.as_str().trim_start_matches("SIG");
+        // Other commands of the script end by the signal, which is no reason to dump core.
+        let script = format!("ulimit -c 0; trap 'echo heard {name}; exit 3' {name}");
+        let (mut running, _) = holder(&database, "a", &[], &script);
+        // A shell that is about to start its next command may hear a signal only after that has ended.
+        eventually("the program ends", || {
+            running.signal(signal);
+            running.has_ended()
+        });
+        running.says(&format!("heard {name}"));
+        assert_eq!(running.code(), 3, "{signal}");
+    }
 }
 
 #[test]
