@@ -28,6 +28,7 @@ mod loss;
 mod names;
 mod outage;
 mod standby;
+mod stopped;
 mod strangers;
 mod table;
 mod upgrade;
