@@ -14,6 +14,7 @@
     reason = "a fixture that cannot be had fails the test that asked for it"
 )]
 
+mod certificate;
 mod container;
 mod database;
 mod private;
@@ -23,6 +24,7 @@ mod server;
 mod session;
 mod watchdog;
 
+pub use certificate::Certificate;
 pub use database::Database;
 pub use private::Private;
 pub use proxy::{Fault, Proxy, RoundTrip};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::certificate::Certificate;
 use crate::database::{self, Database};
 use crate::programs::{self, Account};
 use crate::session::Lsn;
@@ -141,6 +142,14 @@ impl Private {
         self.start();
     }
 
+    /// Starts it again with TLS for those who ask for it.
+    pub fn encrypt(&self, certificate: &Certificate) {
+        self.keep("server.crt", certificate.pem());
+        self.keep("server.key", &certificate.key);
+        self.configure("ssl = on\n").expect("a server to configure");
+        self.restart();
+    }
+
     /// A streaming replica of this server, readable and read-only.
     #[must_use]
     pub fn standby(&self) -> Self {
@@ -182,6 +191,16 @@ impl Private {
             .open(self.data().join("postgresql.conf"))
             .and_then(|mut file| file.write_all(settings.as_bytes()))
             .map_err(|error| format!("postgresql.conf: {error}"))
+    }
+
+    /// Writes a file for the server's eyes only.
+    fn keep(&self, name: &str, text: &str) {
+        let file = self.data().join(name);
+        fs::write(&file, text).expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a file");
+        if let Some(Account { uid, gid }) = self.account {
+            chown(&file, Some(uid), Some(gid)).expect("a file");
+        }
     }
 
     fn try_start(&self) -> Result<(), String> {

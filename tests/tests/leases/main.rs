@@ -18,6 +18,7 @@ mod cost;
 mod crash;
 mod crowd;
 mod data;
+mod encrypted;
 mod faults;
 mod handles;
 mod heartbeats;

@@ -14,3 +14,4 @@ mod rig;
 mod running;
 mod table;
 mod terminal;
+mod tls;
