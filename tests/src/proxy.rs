@@ -99,6 +99,12 @@ impl Proxy {
         self.network.state().traps.is_empty()
     }
 
+    /// How many connections came to nothing since it was made.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.network.state().refused
+    }
+
     /// What was asked through this proxy since it was last forgotten.
     #[must_use]
     pub fn round_trips(&self) -> Vec<RoundTrip> {
@@ -129,6 +135,7 @@ struct State {
     traps: Vec<(String, Fault)>,
     round_trips: Vec<RoundTrip>,
     connections: usize,
+    refused: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,7 +161,7 @@ impl Network {
                         self.carry(Wire::new(client, server));
                     }
                 }
-                Weather::Down => {}
+                Weather::Down => self.state().refused += 1,
                 Weather::Over => return,
             }
         }

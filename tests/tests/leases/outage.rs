@@ -98,9 +98,15 @@ async fn a_waiter_waits_through_an_outage(adapter: Adapter) {
     let locks = adapter.open(options(), proxy.url()).await.unwrap();
     let others = adapter.locks(&database).await;
     let lock = others.acquire("a").await.unwrap();
+    proxy.forget();
     let waiting = tokio::spawn(async move { locks.acquire("a").await });
+    // Who asks again has had an answer, and waits.
+    let asked = || proxy.round_trips().iter().filter(|trip| trip.executed).count();
+    eventually("it waits", async || asked() > 1).await;
     proxy.cut();
     lock.release().await.unwrap();
+    eventually("it has asked in vain", async || proxy.refused() > 0).await;
+    assert!(!waiting.is_finished());
     proxy.heal();
     let other = waiting.await.unwrap().unwrap();
     assert!(other.is_held());
