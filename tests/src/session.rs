@@ -82,6 +82,23 @@ impl Session {
         plan.iter().map(|row| row.get::<_, String>(0) + "\n").collect()
     }
 
+    /// How the server does a statement that it has planned once for all parameters, as it may do after
+    /// five executions of a prepared one. Does not run it.
+    pub async fn generic_plan(&self, query: &Query<'_>) -> String {
+        let values: Vec<_> = query.params.iter().map(literal).collect();
+        self.execute("SET plan_cache_mode = force_generic_plan").await;
+        self.execute(&format!("PREPARE planned AS {}", query.text)).await;
+        let explain =
+            format!("EXPLAIN (VERBOSE, COSTS OFF) EXECUTE planned({})", values.join(", "));
+        let plan = self.client.simple_query(&explain).await.expect("a plan");
+        self.execute("DEALLOCATE planned; RESET plan_cache_mode").await;
+        let lines = plan.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
     /// Runs a statement and measures what it wrote to the write-ahead log.
     pub async fn wal(&self, query: &Query<'_>) -> Wal {
         self.explain(query).await.lines().map(Wal::read).max().unwrap_or_default()
@@ -171,6 +188,11 @@ fn parameter(param: &Param) -> (Box<dyn ToSql + Sync + Send>, Type) {
             (Box::new(texts), Type::TEXT_ARRAY)
         }
     }
+}
+
+/// Where a statement can have no parameters.
+fn literal(param: &Param) -> String {
+    param.to_text().map_or("NULL".into(), |text| format!("'{}'", text.replace('\'', "''")))
 }
 
 fn row(row: &tokio_postgres::Row) -> Row {

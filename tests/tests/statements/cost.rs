@@ -3,7 +3,7 @@
 use pglock_core::{Acquire, Read, Renew, Statement};
 use pglock_tests::{Private, Wal};
 
-use crate::actor::{Answer, Locks, acquire, lock, release, renewal, rvn};
+use crate::actor::{Answer, Locks, acquire, amend, lock, release, renewal, rvn};
 
 #[tokio::test]
 async fn a_refused_try_leaves_no_trace() {
@@ -52,7 +52,7 @@ async fn releases_and_renewals_that_do_not_fit_write_nothing() {
     actor.session.execute("BEGIN").await;
     actor.release(release("a", 9)).await.unwrap();
     actor.renew(vec![renewal("a", 8, 9)]).await.unwrap();
-    actor.amend(crate::actor::amend("a", 8, 9)).await.unwrap();
+    actor.amend(amend("a", 8, 9)).await.unwrap();
     assert!(!actor.session.has_transaction_id().await);
     actor.session.execute("COMMIT").await;
     assert_eq!(actor.session.tuple("locks", &lock("a")).await.unwrap(), before);
@@ -100,9 +100,10 @@ async fn all_of_200_renewals_and_200_grants_are_heap_only() {
     assert_eq!(heap_only, (200, 200));
 }
 
-/// The planner must not turn to reading the whole table.
+/// The planner must not turn to reading the whole table, neither when it knows the parameters nor when it
+/// plans for any.
 #[tokio::test]
-async fn renewing_1000_of_200_000_locks_uses_the_index() {
+async fn among_200_000_locks_each_statement_uses_the_index() {
     let locks = Locks::new().await;
     let actor = locks.actor().await;
     actor
@@ -113,11 +114,25 @@ async fn renewing_1000_of_200_000_locks_uses_the_index() {
             pglock_core::Rvn::MARK
         ))
         .await;
-    let renewals: Vec<_> =
-        (1..=1_000).map(|n| renewal(&format!("name {n}"), n, 1_000_000 + n)).collect();
+    let renewals = (1..=1_000).map(|n| renewal(&format!("name {n}"), n, 1_000_000 + n)).collect();
     let renew = Statement::Renew(Renew { locks: renewals });
-    let plan = actor.session.explain(&locks.query(&renew)).await;
-    assert!(!plan.contains("Seq Scan on locks"), "{plan}");
-    let rows = actor.run(&renew).await.unwrap();
-    assert_eq!(rows.len(), 1_000);
+    let take_over = Acquire { seen: Some(rvn(2_001)), ..acquire("name 2001", 1) };
+    let statements = [
+        &renew,
+        &Statement::Acquire(acquire("name 2000", 1)),
+        &Statement::Acquire(take_over),
+        &Statement::Release(release("name 2002", 2_002)),
+        &Statement::Amend(amend("name 2003", 2_003, 1)),
+        &Statement::Read(Read::One(lock("name 2004"))),
+    ];
+    for statement in statements {
+        let query = locks.query(statement);
+        let (once, prepared) =
+            (actor.session.explain(&query).await, actor.session.generic_plan(&query).await);
+        for plan in [&once, &prepared] {
+            assert!(plan.contains("locks_pkey") && !plan.contains("Seq Scan"), "{plan}");
+        }
+        assert!(prepared.contains("$1"), "for one name only: {prepared}");
+    }
+    assert_eq!(actor.run(&renew).await.unwrap().len(), 1_000);
 }
