@@ -32,12 +32,13 @@ async fn an_asynchronous_commit_is_made_synchronous_and_a_stronger_one_is_left_a
     for (before, during) in
         [("off", "on"), ("local", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
     {
-        for number in [1, 2, 3] {
+        for number in [1, 2, 3, 4] {
             actor.session.execute(&format!("SET synchronous_commit = {before}; BEGIN")).await;
             match number {
                 1 => drop(actor.take("a", 1).await),
                 2 => drop(actor.renew(vec![renewal("a", 1, 2)]).await.unwrap()),
-                _ => drop(actor.release(release("a", 2)).await.unwrap()),
+                3 => drop(actor.amend(amend("a", 2, 3)).await.unwrap()),
+                _ => drop(actor.release(release("a", 3)).await.unwrap()),
             }
             let now = actor.session.ask("SHOW synchronous_commit").await;
             assert_eq!(now.as_deref(), Some(during), "statement {number} under {before}");
