@@ -189,6 +189,22 @@ async fn dropping_leaves_nothing_and_can_be_done_again() {
     assert_eq!(actor.acquire(acquire("a", 1)).await.unwrap_err().sqlstate.as_str(), "42P01");
 }
 
+/// Whoever clears away the table alone leaves the sequence of tokens, and no token comes twice.
+#[tokio::test]
+async fn tokens_grow_on_across_a_table_dropped_by_hand() {
+    let locks = Locks::new().await;
+    let actor = locks.actor().await;
+    let mut last = actor.take("a", 1).await;
+    for number in 2..5 {
+        locks.database.execute("DROP TABLE locks");
+        actor.create_table().await.unwrap();
+        assert_eq!(check(&locks).await, COMPLETE);
+        let token = actor.take("a", number).await;
+        assert!(token > last, "{token} after {last}");
+        last = token;
+    }
+}
+
 #[tokio::test]
 async fn a_check_names_what_differs() {
     let database = Server::shared().database();
