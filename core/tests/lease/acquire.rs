@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use crate::rig::{Rig, acquire, foreign, free, granted, held_row, name_of, refused, secs};
-use pglock_core::{
-    AskError, Event, Failure, Instant, LockName, Outcome, Read, Request, ServerError, Severity,
-    SqlState, Statement, Wait,
+use crate::rig::{
+    Door, Rig, acquire, failed, foreign, free, granted, held_row, name_of, refused, secs,
 };
-
-fn error(code: &str) -> Outcome {
-    let sqlstate = SqlState::new(code);
-    let message = "words".into();
-    Outcome::Failed(ServerError { severity: Severity::Error, sqlstate, message })
-}
+use pglock_core::{
+    AskError, Event, Failure, Instant, LockName, Outcome, Read, Request, SqlState, Statement, Wait,
+};
 
 #[test]
 fn an_uncontended_acquire_is_one_statement() {
@@ -48,6 +43,43 @@ fn the_first_use_of_a_name_asks_twice() {
     assert_ne!(acquire(&first).new, acquire(&second).new);
     rig.rows(&second, vec![granted(&second, 1)]);
     assert!(matches!(rig.event(), Event::Acquired { .. }));
+}
+
+#[test]
+fn a_refusal_that_shows_an_own_number_is_no_holder_and_asked_again_at_once() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::Try);
+    let lost = rig.command();
+    rig.answer(&lost, Outcome::Lost);
+    let second = rig.command();
+    rig.rows(&second, vec![refused(acquire(&lost).new, 7_000)]);
+    let before = rig.now;
+    let again = rig.command();
+    assert_eq!((rig.now, acquire(&again).seen), (before, None));
+    assert_eq!(acquire(&again).mine, [acquire(&lost).new, acquire(&again).new]);
+    assert_eq!(rig.events(), [], "nobody is busy and nobody is waited for");
+}
+
+#[test]
+fn a_refusal_that_shows_the_number_seen_is_asked_again_at_once_and_forgotten() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    rig.events();
+    let take_over = rig.until_acquire(foreign(1), 7_000);
+    assert_eq!(acquire(&take_over).seen, Some(foreign(1)));
+    rig.rows(&take_over, vec![refused(foreign(1), 7_000)]);
+    let before = rig.now;
+    let again = rig.command();
+    assert_eq!((rig.now, acquire(&again).seen), (before, None));
+    assert_eq!(acquire(&again).mine, [acquire(&again).new]);
+    assert_eq!(rig.events(), []);
+    rig.rows(&again, vec![refused(foreign(1), 7_000)]);
+    let noted_at = rig.now;
+    let take_over = rig.until_acquire(foreign(1), 7_000);
+    assert_eq!(acquire(&take_over).seen, Some(foreign(1)));
+    assert_eq!(rig.now.since(noted_at), secs(7), "the wait starts anew");
 }
 
 #[test]
@@ -322,7 +354,7 @@ fn errors_that_pass_are_never_seen_by_the_caller() {
     rig.ask("a", Wait::Try);
     for code in ["40001", "40P01", "57014", "53200", "57P01", "08006", "XX000"] {
         let command = rig.until_command();
-        rig.answer(&command, error(code));
+        rig.answer(&command, failed(code));
         assert_eq!(rig.events(), [], "{code}");
     }
     let command = rig.until_command();
@@ -335,7 +367,7 @@ fn a_missing_table_fails_the_acquire_with_its_code() {
     let mut rig = Rig::new();
     let lock = rig.ask("a", Wait::ForEver);
     let command = rig.command();
-    rig.answer(&command, error("42P01"));
+    rig.answer(&command, failed("42P01"));
     let Event::Failed { lock: told, failure } = rig.event() else { panic!() };
     assert_eq!((told, failure.sqlstate()), (lock, Some(SqlState::new("42P01"))));
     rig.no_command();
@@ -346,11 +378,11 @@ fn a_locked_row_is_not_busy() {
     let mut rig = Rig::new();
     let lock = rig.ask("a", Wait::Try);
     let command = rig.command();
-    rig.answer(&command, error("55P03"));
+    rig.answer(&command, failed("55P03"));
     assert_eq!(rig.event(), Event::Failed { lock, failure: Failure::RowLocked });
     rig.ask("a", Wait::ForEver);
     let command = rig.command();
-    rig.answer(&command, error("55P03"));
+    rig.answer(&command, failed("55P03"));
     rig.until_command();
     assert_eq!(rig.events(), []);
 }
@@ -358,7 +390,7 @@ fn a_locked_row_is_not_busy() {
 #[test]
 fn a_try_without_a_server_ends_with_the_clients_patience() {
     let mut rig = Rig::new();
-    rig.reachable = false;
+    rig.door = Door::Shut(None);
     let lock = rig.ask("a", Wait::Try);
     let start = rig.now;
     let event = loop {

@@ -11,7 +11,7 @@ use pglock_core::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::rig::{Rig, foreign, granted, name_of, refused, verdict};
+use crate::rig::{Door, Rig, foreign, granted, name_of, refused, verdict};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -144,7 +144,8 @@ impl World {
                 let earlier = now.as_nanos().saturating_sub(ms * 1_000_000);
                 self.rig.client.handle_timeout(pglock_core::Instant::from_nanos(earlier));
             }
-            Step::Reachable(reachable) => self.rig.reachable = reachable,
+            Step::Reachable(true) => self.rig.door = Door::Open,
+            Step::Reachable(false) => self.rig.door = Door::Shut(None),
         }
     }
 
@@ -176,7 +177,7 @@ impl World {
 
     /// Shuts down without a server and waits as long as it takes.
     fn end(mut self) {
-        self.rig.reachable = false;
+        self.rig.door = Door::Shut(None);
         self.rig.client.shut_down(self.rig.now);
         for _ in 0..10_000 {
             self.check();

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use pglock_core::{
     Amendment, AskError, Command, Config, Event, Heartbeat, LockId, LossCause, Outcome, Request,
-    Row, ServerError, Severity, SqlState, Statement, Value, Wait,
+    Row, Statement, Value, Wait,
 };
 
-use crate::rig::{Rig, acquire, foreign, granted, name_of, refused, renew, secs, verdict};
+use crate::rig::{
+    Door, Rig, acquire, failed, foreign, granted, name_of, refused, renew, secs, verdict,
+};
 
 const VALID: Duration = Duration::from_nanos(19_601_980_198);
-
-fn error(code: &str) -> Outcome {
-    let sqlstate = SqlState::new(code);
-    Outcome::Failed(ServerError { severity: Severity::Error, sqlstate, message: String::new() })
-}
 
 fn one(value: i64) -> Vec<Row> {
     vec![Row(vec![Value::Int8(value)])]
@@ -125,7 +122,7 @@ fn a_number_that_is_gone_ends_the_lock_at_once() {
 fn without_an_answer_a_lock_is_at_risk_then_lost_and_cleaned_up_when_its_lease_is_over() {
     let mut rig = Rig::new();
     let lock = rig.hold("a");
-    rig.reachable = false;
+    rig.door = Door::Shut(None);
     let held_at = rig.now;
     let beat = rig.until_command();
     rig.client.handle_disconnected(beat.session(), None, rig.now);
@@ -142,7 +139,7 @@ fn without_an_answer_a_lock_is_at_risk_then_lost_and_cleaned_up_when_its_lease_i
     assert_eq!(told[0], (secs(10), Event::AtRisk { lock, valid_until }));
     assert_eq!(told[1], (VALID, lost(lock, LossCause::Expired)));
     rig.commands.clear();
-    rig.reachable = true;
+    rig.door = Door::Open;
     let release = rig.until_command();
     assert!(matches!(release.statement(), Statement::Release(_)));
     assert!(rig.now.since(held_at) >= secs(20));
@@ -174,7 +171,7 @@ fn one_bad_row_is_found_by_halving_and_does_not_stop_the_others() {
         let beat = rig.until_command();
         let locks = &renew(&beat).locks;
         if locks.iter().any(|lock| lock.name == bad) {
-            rig.answer(&beat, error("22000"));
+            rig.answer(&beat, failed("22000"));
         } else {
             renewed.extend(locks.iter().map(|lock| lock.name.clone()));
             let rows = locks.iter().map(|lock| verdict(lock.name.as_str(), "renewed")).collect();
@@ -264,7 +261,7 @@ fn a_release_without_a_server_is_over_when_the_lock_would_have_expired() {
     let mut rig = Rig::new();
     let lock = rig.hold("a");
     rig.client.release(lock, rig.now).unwrap();
-    rig.reachable = false;
+    rig.door = Door::Shut(None);
     let start = rig.now;
     while rig.events.is_empty() {
         let wake = rig.drain();
@@ -282,7 +279,7 @@ fn giving_back_ends_when_others_could_have_the_lock_anyway() {
     let lock = rig.hold("a");
     rig.client.release(lock, rig.now).unwrap();
     rig.command();
-    rig.reachable = false;
+    rig.door = Door::Shut(None);
     rig.pass(secs(4));
     let wake = rig.pass(secs(300));
     assert_eq!(rig.events(), [Event::Released { lock, confirmed: false }]);
@@ -403,7 +400,7 @@ fn a_renewal_without_an_answer_does_not_hold_up_others() {
 fn a_try_is_busy_until_the_lease_of_an_expired_lock_is_over() {
     let mut rig = Rig::new();
     rig.hold("a");
-    rig.reachable = false;
+    rig.door = Door::Shut(None);
     rig.pass(secs(20));
     rig.events();
     let lock = rig.ask("a", Wait::Try);
@@ -417,7 +414,7 @@ fn a_shut_down_takes_no_longer_than_the_clients_patience() {
     let command = rig.command();
     rig.client.shut_down(rig.now);
     let start = rig.now;
-    rig.reachable = false;
+    rig.door = Door::Shut(None);
     rig.client.handle_disconnected(command.session(), None, rig.now);
     while let Some(at) = rig.drain().at {
         rig.now = at;
@@ -475,7 +472,7 @@ fn a_refused_amendment_leaves_the_lock_held() {
     let amendment = Amendment { lease: None, data: Some(None) };
     rig.client.amend(lock, amendment, rig.now).unwrap();
     let amend = rig.command();
-    rig.answer(&amend, error("42501"));
+    rig.answer(&amend, failed("42501"));
     assert!(matches!(rig.event(), Event::AmendFailed { .. }));
     assert_eq!(rig.valid_for(lock), Some(VALID));
 }

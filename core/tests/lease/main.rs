@@ -9,5 +9,8 @@
 mod acquire;
 mod anything;
 mod held;
+mod question;
 mod rig;
+mod session;
 mod snapshots;
+mod wake;

@@ -4,8 +4,20 @@ use std::time::Duration;
 
 use pglock_core::{
     Acquire, Client, Command, Config, Event, Identity, Instant, LockId, LockName, Outcome, Output,
-    Renew, Request, Row, Rvn, SessionId, Statement, Value, Wait, Wake,
+    Read, Renew, Request, Row, Rvn, ServerError, SessionId, Severity, SqlState, Statement, Value,
+    Wait, Wake,
 };
+
+/// What becomes of a connection that is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Door {
+    /// It opens.
+    Open,
+    /// It is refused, perhaps with the server's words.
+    Shut(Option<ServerError>),
+    /// Nothing is heard.
+    Silent,
+}
 
 /// One client, its clock, and what it has asked for since it was last looked at.
 pub(crate) struct Rig {
@@ -13,8 +25,10 @@ pub(crate) struct Rig {
     pub(crate) now: Instant,
     pub(crate) events: Vec<Event>,
     pub(crate) commands: Vec<Command>,
+    /// The connections that were asked for, and when.
+    pub(crate) opened: Vec<(SessionId, Instant)>,
     pub(crate) closed: Vec<SessionId>,
-    pub(crate) reachable: bool,
+    pub(crate) door: Door,
     /// The last lock that was asked for.
     last: Option<LockId>,
 }
@@ -25,13 +39,18 @@ impl Rig {
     }
 
     pub(crate) fn with(config: Config) -> Self {
+        Self::seeded(config, 1)
+    }
+
+    pub(crate) fn seeded(config: Config, seed: u64) -> Self {
         Self {
-            client: Client::new(config, Identity::new([7; 16]), 1).unwrap(),
+            client: Client::new(config, Identity::new([7; 16]), seed).unwrap(),
             now: Instant::from_nanos(1_000_000_000),
             events: Vec::new(),
             commands: Vec::new(),
+            opened: Vec::new(),
             closed: Vec::new(),
-            reachable: true,
+            door: Door::Open,
             last: None,
         }
     }
@@ -40,16 +59,11 @@ impl Rig {
         self.last.unwrap()
     }
 
-    /// Drains the outputs, opening every connection that is asked for.
+    /// Drains the outputs; the door decides what becomes of connections that are asked for.
     pub(crate) fn drain(&mut self) -> Wake {
         for _ in 0..10_000 {
             match self.client.poll_output(self.now) {
-                Output::Connect(session, _) if self.reachable => {
-                    self.client.handle_connected(session, self.now);
-                }
-                Output::Connect(session, _) => {
-                    self.client.handle_disconnected(session, None, self.now);
-                }
+                Output::Connect(session, _) => self.knock(session),
                 Output::Disconnect(session) => self.closed.push(session),
                 Output::Execute(command) => self.commands.push(command),
                 Output::Event(event) => self.events.push(event),
@@ -60,6 +74,15 @@ impl Rig {
             }
         }
         panic!("the client does not come to rest");
+    }
+
+    fn knock(&mut self, session: SessionId) {
+        self.opened.push((session, self.now));
+        match self.door.clone() {
+            Door::Open => self.client.handle_connected(session, self.now),
+            Door::Shut(error) => self.client.handle_disconnected(session, error, self.now),
+            Door::Silent => {}
+        }
     }
 
     pub(crate) fn pass(&mut self, span: Duration) -> Wake {
@@ -77,6 +100,30 @@ impl Rig {
             self.now = wake.at.unwrap();
         }
         panic!("the client asks for nothing");
+    }
+
+    /// Shows the same holder to every look until the lock is asked for.
+    pub(crate) fn until_acquire(&mut self, rvn: Rvn, lease_ms: i64) -> Command {
+        loop {
+            let command = self.until_command();
+            if matches!(command.statement(), Statement::Acquire(_)) {
+                return command;
+            }
+            assert_eq!(command.statement(), &Statement::Read(Read::One(name_of("a"))));
+            self.rows(&command, vec![held_row(rvn, lease_ms)]);
+        }
+    }
+
+    /// Lets time pass, wake-up by wake-up, until something is told.
+    pub(crate) fn until_event(&mut self) -> Event {
+        for _ in 0..1_000 {
+            let wake = self.drain();
+            if !self.events.is_empty() {
+                return self.event();
+            }
+            self.now = wake.at.unwrap();
+        }
+        panic!("the client tells nothing");
     }
 
     /// The one command that was sent since.
@@ -205,6 +252,20 @@ pub(crate) fn verdict(name: &str, verdict: &str) -> Row {
 /// A number of ours that this client did not draw.
 pub(crate) fn foreign(number: i64) -> Rvn {
     Rvn::new(Rvn::MARK + number)
+}
+
+/// An error that leaves the session as it was.
+pub(crate) fn error(code: &str) -> ServerError {
+    let sqlstate = SqlState::new(code);
+    ServerError { severity: Severity::Error, sqlstate, message: "words".into() }
+}
+
+pub(crate) fn failed(code: &str) -> Outcome {
+    Outcome::Failed(error(code))
+}
+
+pub(crate) fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
 }
 
 pub(crate) fn secs(seconds: u64) -> Duration {
