@@ -410,17 +410,20 @@ fn a_try_is_busy_until_the_lease_of_an_expired_lock_is_over() {
 #[test]
 fn a_shut_down_takes_no_longer_than_the_clients_patience() {
     let mut rig = Rig::new();
-    rig.ask("a", Wait::ForEver);
+    let lock = rig.ask("a", Wait::ForEver);
     let command = rig.command();
     rig.client.shut_down(rig.now);
     let start = rig.now;
     rig.door = Door::Shut(None);
     rig.client.handle_disconnected(command.session(), None, rig.now);
+    assert_eq!(rig.event(), Event::Cancelled { lock });
     while let Some(at) = rig.drain().at {
+        assert!(!rig.client.is_shut_down());
         rig.now = at;
     }
-    assert!(rig.client.is_shut_down() || rig.events().len() == 1);
-    assert!(rig.now.since(start) <= secs(10));
+    assert!(rig.client.is_shut_down());
+    assert_eq!(rig.events(), []);
+    assert_eq!(rig.now.since(start), secs(10));
 }
 
 #[test]
