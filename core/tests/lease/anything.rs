@@ -2,16 +2,17 @@
 //! in the future, ends every lock exactly once, and never believes beyond a deadline.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use pglock_core::{
-    Amendment, Command, Event, LockId, Outcome, Question, Request, Row, ServerError, Severity,
-    SqlState, Statement, Value, Wait,
+    Amendment, AskError, Command, Event, Instant, LockId, Outcome, Question, Request, Row,
+    ServerError, SessionId, Severity, SqlState, Statement, Value, Wait,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::rig::{Door, Rig, foreign, granted, name_of, refused, verdict};
+use crate::rig::{Door, Rig, error, foreign, granted, name_of, refused, verdict};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -23,10 +24,50 @@ enum Step {
     Question(u8),
     Answer(usize, Answer),
     AnswerAgain(usize),
-    Disconnect(usize),
+    /// Of any connection that was ever asked for.
+    Connected(usize),
+    Disconnected(usize, Option<&'static str>),
+    Stray(Stray),
     Pass(u64),
+    /// The clock reads so many nanoseconds less than it ever can.
+    NearTheEnd(u64),
     TurnBack(u64),
     Reachable(bool),
+}
+
+/// Input about what this client has never heard of.
+#[derive(Clone, Debug)]
+enum Stray {
+    Lock,
+    Session,
+    Outcome(Answer),
+}
+
+/// Another client, who has come so far that its ids are none of the first's.
+struct Stranger {
+    lock: LockId,
+    session: SessionId,
+    command: Command,
+}
+
+impl Stranger {
+    fn met() -> &'static Self {
+        static STRANGER: OnceLock<Stranger> = OnceLock::new();
+        STRANGER.get_or_init(|| {
+            let mut rig = Rig::new();
+            for _ in 0..1_000 {
+                let lock = rig.ask("a", Wait::ForEver);
+                rig.client.cancel(lock, rig.now).unwrap();
+            }
+            rig.ask("a", Wait::ForEver);
+            for _ in 0..1_000 {
+                let command = rig.until_command();
+                rig.answer(&command, Outcome::Lost);
+            }
+            let command = rig.until_command();
+            Self { lock: rig.last(), session: command.session(), command }
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +102,10 @@ fn answer() -> impl Strategy<Value = Answer> {
     ]
 }
 
+fn stray() -> impl Strategy<Value = Stray> {
+    prop_oneof![Just(Stray::Lock), Just(Stray::Session), answer().prop_map(Stray::Outcome),]
+}
+
 fn wait() -> impl Strategy<Value = Wait> {
     prop_oneof![
         Just(Wait::ForEver),
@@ -81,11 +126,27 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8).prop_map(Step::Question),
         12 => (0..4_usize, answer()).prop_map(|(n, answer)| Step::Answer(n, answer)),
         1 => (0..8_usize).prop_map(Step::AnswerAgain),
-        1 => (0..4_usize).prop_map(Step::Disconnect),
+        1 => (0..6_usize).prop_map(Step::Connected),
+        2 => (0..6_usize, prop::sample::select(vec![None, Some("28P01"), Some("57P03")]))
+            .prop_map(|(n, code)| Step::Disconnected(n, code)),
+        2 => stray().prop_map(Step::Stray),
         6 => (0..8_000_u64).prop_map(Step::Pass),
         1 => (0..9_000_u64).prop_map(Step::TurnBack),
         1 => any::<bool>().prop_map(Step::Reachable),
     ]
+}
+
+/// Steps, and from one of them on, in every second history, a clock that comes to its end.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let left = prop_oneof![0..4_u64, 0..40_000_000_000_u64].prop_map(Step::NearTheEnd);
+    (vec(step(), 0..80), prop::option::of((any::<prop::sample::Index>(), left))).prop_map(
+        |(mut steps, end)| {
+            if let Some((place, left)) = end {
+                steps.insert(place.index(steps.len() + 1), left);
+            }
+            steps
+        },
+    )
 }
 
 /// The client, and what a test of its promises must remember.
@@ -134,19 +195,60 @@ impl World {
                     self.rig.client.handle_outcome(command.id(), outcome, now);
                 }
             }
-            Step::Disconnect(n) => {
-                if let Some(command) = self.rig.commands.get(n) {
-                    self.rig.client.handle_disconnected(command.session(), None, now);
-                }
+            Step::Connected(n) => {
+                let _ = self.session(n).map(|session| {
+                    self.rig.client.handle_connected(session, now);
+                });
             }
+            Step::Disconnected(n, code) => {
+                let _ = self.session(n).map(|session| {
+                    self.rig.client.handle_disconnected(session, code.map(error), now);
+                });
+            }
+            Step::Stray(stray) => self.stray(stray),
             Step::Pass(ms) => self.rig.now = now.saturating_add(Duration::from_millis(ms)),
+            Step::NearTheEnd(left) => self.rig.now = now.max(Instant::from_nanos(u64::MAX - left)),
             Step::TurnBack(ms) => {
                 let earlier = now.as_nanos().saturating_sub(ms * 1_000_000);
-                self.rig.client.handle_timeout(pglock_core::Instant::from_nanos(earlier));
+                self.rig.client.handle_timeout(Instant::from_nanos(earlier));
             }
             Step::Reachable(true) => self.rig.door = Door::Open,
             Step::Reachable(false) => self.rig.door = Door::Shut(None),
         }
+    }
+
+    fn session(&self, n: usize) -> Option<SessionId> {
+        self.rig.opened.iter().rev().nth(n).map(|(session, _)| *session)
+    }
+
+    /// Nothing of it may change anything but the count of what was ignored.
+    fn stray(&mut self, stray: Stray) {
+        let Stranger { lock, session, command } = Stranger::met();
+        let (client, now) = (&mut self.rig.client, self.rig.now);
+        client.handle_timeout(now);
+        let before = client.clone();
+        match stray {
+            Stray::Lock => {
+                let not_held = Err(AskError::NotHeld(*lock));
+                let amendment = Amendment { lease: None, data: Some(None) };
+                assert_eq!(client.release(*lock, now), not_held);
+                assert_eq!(client.cancel(*lock, now), not_held);
+                assert_eq!(client.heartbeat(*lock, now), not_held);
+                assert_eq!(client.amend(*lock, amendment, now), not_held);
+                assert_eq!(client.valid_until(*lock), None);
+            }
+            Stray::Session => {
+                client.handle_connected(*session, now);
+                client.handle_disconnected(*session, None, now);
+            }
+            Stray::Outcome(answer) => {
+                let ignored = before.counters().ignored_outcomes;
+                client.handle_outcome(command.id(), outcome(command, answer), now);
+                assert_eq!(client.counters().ignored_outcomes, ignored + 1);
+                return;
+            }
+        }
+        assert_eq!(*client, before);
     }
 
     fn answer(&mut self, n: usize, answer: Answer) {
@@ -191,7 +293,9 @@ impl World {
         let open: Vec<_> =
             self.asked.iter().filter(|lock| !self.ended.contains_key(lock)).collect();
         assert!(open.is_empty(), "never ended: {open:?}");
-        assert!(self.rig.client.is_shut_down());
+        // On a clock that has come to its end there is no time to wait for the server.
+        let time_is_over = self.rig.now.as_nanos() >= u64::MAX - 1;
+        assert!(self.rig.client.is_shut_down() || time_is_over);
     }
 }
 
@@ -227,7 +331,7 @@ fn outcome(command: &Command, answer: Answer) -> Outcome {
 
 proptest! {
     #[test]
-    fn any_driver(steps in vec(step(), 0..80)) {
+    fn any_driver(steps in steps()) {
         let mut world = World::new();
         for step in steps {
             world.take(step);
