@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 use std::{env, fs};
 
 use pglock_core::{
@@ -45,14 +46,22 @@ fn sql() {
 
 #[test]
 fn transitions() {
-    let stages: [(&str, Stage); 7] = [
+    let stages: &[(&str, Stage)] = &[
         ("waiting, first asked", waiting),
         ("waiting, watching a holder", watching),
+        ("waiting for at most 10 s, watching", watching_for_a_time),
         ("waiting, cancelled", cancelled),
+        ("trying", trying),
+        ("probing, first asked", probing),
+        ("probing, watching a holder", watching_its_life),
         ("held, idle", idle),
         ("held, renewing", renewing),
         ("held, amending", amending),
+        ("queued, the own lock renewing", queued),
+        ("queued, the own lock releasing", queued_behind_release),
         ("releasing", releasing),
+        ("expired, resting", resting),
+        ("giving back in silence", giving_back),
     ];
     let mut table = String::from("stage | what happens | told | sent | then\n");
     for (name, stage) in stages {
@@ -84,9 +93,34 @@ fn waiting(rig: &mut Rig) -> Command {
     rig.command()
 }
 
+fn trying(rig: &mut Rig) -> Command {
+    rig.ask("a", Wait::Try);
+    rig.command()
+}
+
+fn probing(rig: &mut Rig) -> Command {
+    rig.ask("a", Wait::Probe);
+    rig.command()
+}
+
 fn watching(rig: &mut Rig) -> Command {
     let command = waiting(rig);
-    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    look_at_holder(rig, &command)
+}
+
+fn watching_for_a_time(rig: &mut Rig) -> Command {
+    rig.ask("a", Wait::AtMost(secs(10)));
+    let command = rig.command();
+    look_at_holder(rig, &command)
+}
+
+fn watching_its_life(rig: &mut Rig) -> Command {
+    let command = probing(rig);
+    look_at_holder(rig, &command)
+}
+
+fn look_at_holder(rig: &mut Rig, refused_to: &Command) -> Command {
+    rig.rows(refused_to, vec![refused(foreign(1), 7_000)]);
     rig.until_command()
 }
 
@@ -117,6 +151,33 @@ fn amending(rig: &mut Rig) -> Command {
 fn releasing(rig: &mut Rig) -> Command {
     idle(rig);
     rig.client.release(rig.last(), rig.now).unwrap();
+    rig.command()
+}
+
+fn queued(rig: &mut Rig) -> Command {
+    idle(rig);
+    rig.ask("a", Wait::ForEver);
+    rig.until_command()
+}
+
+fn queued_behind_release(rig: &mut Rig) -> Command {
+    idle(rig);
+    let held = rig.last();
+    rig.ask("a", Wait::ForEver);
+    rig.client.release(held, rig.now).unwrap();
+    rig.command()
+}
+
+/// The process stood still beyond the deadline; the lease in the row is not over.
+fn resting(rig: &mut Rig) -> Command {
+    let command = idle(rig);
+    rig.pass(Duration::from_millis(19_700));
+    command
+}
+
+fn giving_back(rig: &mut Rig) -> Command {
+    let command = cancelled(rig);
+    rig.rows(&command, vec![granted(&command, 1)]);
     rig.command()
 }
 
@@ -190,6 +251,14 @@ const HAPPENINGS: &[(&str, Happening)] = &[
     }),
     ("deadline passed", |rig, _, _| {
         rig.now = rig.now.checked_add(secs(20)).unwrap();
+        true
+    }),
+    ("a try asked", |rig, _, _| {
+        rig.ask("a", Wait::Try);
+        true
+    }),
+    ("a wait asked", |rig, _, _| {
+        rig.ask("a", Wait::ForEver);
         true
     }),
     ("release asked", |rig, _, lock| {
