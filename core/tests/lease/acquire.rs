@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::rig::{
-    Door, Rig, acquire, failed, foreign, free, granted, held_row, name_of, refused, secs,
+    Door, Rig, Seen, acquire, error, failed, foreign, free, granted, held_row, name_of, other,
+    refused, release_of, secs,
 };
 use pglock_core::{
-    AskError, Event, Failure, Instant, LockName, Outcome, Read, Request, SqlState, Statement, Wait,
+    AskError, Event, Failure, Instant, LockName, Outcome, Read, Reason, Request, Statement, Wait,
+    Wake,
 };
 
 #[test]
@@ -17,9 +19,7 @@ fn an_uncontended_acquire_is_one_statement() {
     assert_eq!(acquire(&command).seen, None);
     assert_eq!(acquire(&command).mine, [acquire(&command).new]);
     rig.rows(&command, vec![granted(&command, 5)]);
-    let Event::Acquired { lock: told, grant } = rig.event() else { panic!() };
-    assert_eq!((told, grant.token.as_i64()), (lock, 5));
-    assert_eq!(rig.valid_for(lock), Some(Duration::from_nanos(19_601_980_198)));
+    rig.acquired(lock, 5);
     rig.no_command();
 }
 
@@ -36,13 +36,13 @@ fn validity_counts_from_the_sending() {
 #[test]
 fn the_first_use_of_a_name_asks_twice() {
     let mut rig = Rig::new();
-    rig.ask("a", Wait::Try);
+    let lock = rig.ask("a", Wait::Try);
     let first = rig.command();
     rig.rows(&first, vec![free()]);
     let second = rig.command();
     assert_ne!(acquire(&first).new, acquire(&second).new);
     rig.rows(&second, vec![granted(&second, 1)]);
-    assert!(matches!(rig.event(), Event::Acquired { .. }));
+    rig.acquired(lock, 1);
 }
 
 #[test]
@@ -105,32 +105,23 @@ fn a_try_is_busy_and_says_who_holds_the_lock() {
     let lock = rig.ask("a", Wait::Try);
     let command = rig.command();
     rig.rows(&command, vec![refused(foreign(1), 7_000)]);
-    let Event::Busy { lock: told, holder: Some(holder) } = rig.event() else { panic!() };
-    assert_eq!(told, lock);
-    assert_eq!(holder.owner.as_deref(), Some("other"));
-    assert_eq!(holder.lease, secs(7));
+    assert_eq!(rig.busy(), (lock, Some(other(secs(7), Duration::ZERO))));
     rig.no_command();
 }
 
 #[test]
 fn a_waiter_looks_until_the_lease_in_the_row_has_passed_and_then_takes_over() {
     let mut rig = Rig::new();
-    rig.ask("a", Wait::ForEver);
+    let lock = rig.ask("a", Wait::ForEver);
     let command = rig.command();
     rig.rows(&command, vec![refused(foreign(1), 7_000)]);
     let seen_at = rig.now;
-    assert!(matches!(rig.event(), Event::Waiting { .. }));
-    loop {
-        let command = rig.until_command();
-        if let Statement::Acquire(acquire) = command.statement() {
-            assert_eq!(acquire.seen, Some(foreign(1)));
-            assert_eq!(rig.now.since(seen_at), secs(7));
-            break;
-        }
-        assert_eq!(command.statement(), &Statement::Read(Read::One(name_of("a"))));
-        rig.rows(&command, vec![held_row(foreign(1), 7_000)]);
-    }
-    assert_eq!(rig.events(), []);
+    assert_eq!(rig.waiting(), (lock, other(secs(7), Duration::ZERO)));
+    let take_over = rig.until_acquire(foreign(1), 7_000);
+    assert_eq!(acquire(&take_over).seen, Some(foreign(1)));
+    assert_eq!(rig.now.since(seen_at), secs(7));
+    rig.rows(&take_over, vec![granted(&take_over, 10)]);
+    rig.acquired(lock, 10);
 }
 
 #[test]
@@ -143,7 +134,7 @@ fn a_heartbeat_of_the_holder_starts_the_wait_anew() {
     for _ in 0..100 {
         number += 1;
         let command = rig.until_command();
-        assert!(matches!(command.statement(), Statement::Read(_)), "{command:?}");
+        assert_eq!(command.statement(), &Statement::Read(Read::One(name_of("a"))));
         rig.rows(&command, vec![held_row(foreign(number), 7_000)]);
     }
 }
@@ -164,12 +155,12 @@ fn a_released_lock_is_asked_for_at_once() {
 #[test]
 fn a_repeated_try_takes_over_from_a_dead_holder() {
     let mut rig = Rig::new();
-    for _ in 0..2 {
-        rig.ask("a", Wait::Try);
+    for unchanged_for in [secs(0), secs(4)] {
+        let lock = rig.ask("a", Wait::Try);
         let command = rig.command();
         assert_eq!(acquire(&command).seen, None);
         rig.rows(&command, vec![refused(foreign(1), 7_000)]);
-        assert!(matches!(rig.event(), Event::Busy { .. }));
+        assert_eq!(rig.busy(), (lock, Some(other(secs(7), unchanged_for))));
         rig.pass(secs(4));
     }
     rig.ask("a", Wait::Try);
@@ -182,23 +173,23 @@ fn a_probe_is_busy_at_the_first_sign_of_life() {
     let lock = rig.ask("a", Wait::Probe);
     let command = rig.command();
     rig.rows(&command, vec![refused(foreign(1), 7_000)]);
-    assert!(matches!(rig.event(), Event::Waiting { .. }));
+    assert_eq!(rig.waiting(), (lock, other(secs(7), Duration::ZERO)));
     let look = rig.until_command();
     rig.rows(&look, vec![held_row(foreign(1), 7_000)]);
     assert_eq!(rig.events(), []);
     let look = rig.until_command();
     rig.rows(&look, vec![held_row(foreign(2), 7_000)]);
-    assert!(matches!(rig.event(), Event::Busy { lock: told, .. } if told == lock));
+    assert_eq!(rig.busy(), (lock, Some(other(secs(7), Duration::ZERO))));
 }
 
 #[test]
 fn a_go_row_is_waited_for_with_room_for_its_heartbeats() {
     let mut rig = Rig::new();
-    rig.ask("a", Wait::Try);
+    let lock = rig.ask("a", Wait::Try);
     let command = rig.command();
     rig.rows(&command, vec![refused(pglock_core::Rvn::new(17), 1)]);
-    let Event::Busy { holder: Some(holder), .. } = rig.event() else { panic!() };
-    assert_eq!((holder.lease, holder.token), (secs(30), None));
+    let go = Seen { token: None, ..other(secs(30), Duration::ZERO) };
+    assert_eq!(rig.busy(), (lock, Some(go)));
 }
 
 #[test]
@@ -210,7 +201,7 @@ fn a_wait_with_a_time_out_ends_with_the_holder_last_seen() {
     rig.events();
     rig.pass(Duration::from_millis(100));
     let Event::TimedOut { lock: told, holder: Some(holder) } = rig.event() else { panic!() };
-    assert_eq!((told, holder.unchanged_for), (lock, Duration::from_millis(100)));
+    assert_eq!((told, Seen::of(holder)), (lock, other(secs(7), Duration::from_millis(100))));
     rig.no_command();
 }
 
@@ -253,8 +244,7 @@ fn a_grant_that_comes_too_late_is_given_back() {
     assert_eq!(rig.events(), []);
     assert_eq!(rig.client.valid_until(lock), None);
     let release = rig.command();
-    let Statement::Release(back) = release.statement() else { panic!("{release:?}") };
-    assert_eq!(back.mine, [acquire(&first).new]);
+    assert_eq!(release_of(&release).mine, [acquire(&first).new]);
 }
 
 #[test]
@@ -298,9 +288,8 @@ fn a_cancelled_acquire_gives_back_what_it_may_have_got() {
     rig.no_command();
     rig.rows(&command, vec![granted(&command, 1)]);
     let release = rig.command();
-    let Statement::Release(release_of) = release.statement() else { panic!() };
-    assert_eq!(release_of.mine, [acquire(&command).new]);
-    assert!(release_of.keep_data);
+    assert_eq!(release_of(&release).mine, [acquire(&command).new]);
+    assert!(release_of(&release).keep_data);
     rig.rows(&release, vec![pglock_core::Row(vec![pglock_core::Value::Int8(1)])]);
     assert_eq!(rig.events(), []);
     rig.no_command();
@@ -325,14 +314,15 @@ fn two_acquires_of_one_name_queue_in_the_client() {
     let second = rig.ask("a", Wait::ForEver);
     rig.no_command();
     let busy = rig.ask("a", Wait::Try);
-    assert!(matches!(rig.event(), Event::Busy { lock, .. } if lock == busy));
+    let own = Seen { owner: Some(String::new()), token: Some(1), ..other(secs(20), secs(0)) };
+    assert_eq!(rig.busy(), (busy, Some(own)));
     rig.client.release(first, rig.now).unwrap();
     let release = rig.command();
     rig.rows(&release, vec![pglock_core::Row(vec![pglock_core::Value::Int8(1)])]);
     assert_eq!(rig.event(), Event::Released { lock: first, confirmed: true });
     let command = rig.command();
     rig.rows(&command, vec![granted(&command, 2)]);
-    assert!(matches!(rig.event(), Event::Acquired { lock, .. } if lock == second));
+    rig.acquired(second, 2);
 }
 
 #[test]
@@ -345,13 +335,13 @@ fn a_try_beside_a_waiter_is_answered_without_waiting_for_the_next_poll() {
     let lock = rig.ask("a", Wait::Try);
     let look = rig.command();
     rig.rows(&look, vec![held_row(foreign(1), 7_000)]);
-    assert!(matches!(rig.event(), Event::Busy { lock: told, .. } if told == lock));
+    assert_eq!(rig.busy(), (lock, Some(other(secs(7), Duration::ZERO))));
 }
 
 #[test]
 fn errors_that_pass_are_never_seen_by_the_caller() {
     let mut rig = Rig::new();
-    rig.ask("a", Wait::Try);
+    let lock = rig.ask("a", Wait::Try);
     for code in ["40001", "40P01", "57014", "53200", "57P01", "08006", "XX000"] {
         let command = rig.until_command();
         rig.answer(&command, failed(code));
@@ -359,7 +349,7 @@ fn errors_that_pass_are_never_seen_by_the_caller() {
     }
     let command = rig.until_command();
     rig.rows(&command, vec![granted(&command, 2)]);
-    assert!(matches!(rig.event(), Event::Acquired { .. }));
+    rig.acquired(lock, 2);
 }
 
 #[test]
@@ -368,8 +358,7 @@ fn a_missing_table_fails_the_acquire_with_its_code() {
     let lock = rig.ask("a", Wait::ForEver);
     let command = rig.command();
     rig.answer(&command, failed("42P01"));
-    let Event::Failed { lock: told, failure } = rig.event() else { panic!() };
-    assert_eq!((told, failure.sqlstate()), (lock, Some(SqlState::new("42P01"))));
+    assert_eq!(rig.event(), Event::Failed { lock, failure: Failure::Server(error("42P01")) });
     rig.no_command();
 }
 
@@ -419,7 +408,8 @@ fn an_unreadable_answer_fails_the_acquire_and_gives_back() {
     let command = rig.command();
     rig.rows(&command, vec![pglock_core::Row(vec![])]);
     assert_eq!(rig.event(), Event::Failed { lock, failure: Failure::Undecodable });
-    assert!(matches!(rig.until_command().statement(), Statement::Release(_)));
+    let release = rig.until_command();
+    assert_eq!(release_of(&release).mine, [acquire(&command).new]);
 }
 
 #[test]
@@ -428,7 +418,8 @@ fn one_ask_opens_one_connection() {
     rig.ask("a", Wait::ForEver);
     let opening = rig.client.poll_output(rig.now);
     let pglock_core::Output::Connect(session, _) = opening else { panic!("{opening:?}") };
-    assert!(matches!(rig.client.poll_output(rig.now), pglock_core::Output::Wait(_)));
+    let overdue = Wake { at: rig.now.checked_add(secs(10)), reason: Reason::Session };
+    assert_eq!(rig.client.poll_output(rig.now), pglock_core::Output::Wait(overdue));
     rig.client.handle_connected(session, rig.now);
     assert_eq!(rig.command().session(), session);
 }

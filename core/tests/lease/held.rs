@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Amendment, AskError, Command, Config, Event, Heartbeat, LockId, LossCause, Outcome, Request,
-    Row, Statement, Value, Wait,
+    Amendment, AskError, Command, Config, ConfigError, Event, Failure, Heartbeat, LockId,
+    LossCause, Outcome, Request, Row, Statement, Value, Wait,
 };
 
 use crate::rig::{
-    Door, Rig, acquire, failed, foreign, granted, name_of, refused, renew, secs, verdict,
+    Door, Rig, VALID, acquire, error, failed, foreign, granted, name_of, refused, release_of,
+    renew, secs, verdict,
 };
-
-const VALID: Duration = Duration::from_nanos(19_601_980_198);
 
 fn one(value: i64) -> Vec<Row> {
     vec![Row(vec![Value::Int8(value)])]
@@ -132,7 +131,7 @@ fn without_an_answer_a_lock_is_at_risk_then_lost_and_cleaned_up_when_its_lease_i
         told.extend(rig.events.drain(..).map(|event| (rig.now.since(held_at), event)));
         rig.commands
             .iter()
-            .for_each(|command| assert!(matches!(command.statement(), Statement::Renew(_))));
+            .for_each(|command| assert_eq!(renew(command).locks[0].name, name_of("a")));
         rig.now = wake.at.unwrap();
     }
     let valid_until = held_at.checked_add(VALID).unwrap();
@@ -141,8 +140,8 @@ fn without_an_answer_a_lock_is_at_risk_then_lost_and_cleaned_up_when_its_lease_i
     rig.commands.clear();
     rig.door = Door::Open;
     let release = rig.until_command();
-    assert!(matches!(release.statement(), Statement::Release(_)));
-    assert!(rig.now.since(held_at) >= secs(20));
+    assert_eq!(rig.now.since(held_at), VALID + secs(20), "others may have it by then");
+    assert!(release_of(&release).mine.contains(&renew(&beat).locks[0].new));
     rig.rows(&release, vec![]);
     assert_eq!(rig.events(), []);
 }
@@ -155,8 +154,7 @@ fn a_success_that_comes_after_the_deadline_does_not_bring_the_lock_back() {
     rig.now = rig.now.checked_add(secs(16)).unwrap();
     rig.rows(&beat, vec![verdict("a", "renewed")]);
     assert_eq!(rig.client.valid_until(lock), None);
-    let events = rig.events();
-    assert_eq!(events.iter().filter(|event| event.is_terminal()).count(), 1, "{events:?}");
+    assert_eq!(rig.events(), [lost(lock, LossCause::Expired)]);
 }
 
 #[test]
@@ -193,8 +191,8 @@ fn renewals_do_not_wait_behind_a_blocked_grant() {
     assert_eq!(rig.commands.len(), 2, "both work sessions are blocked");
     rig.commands.clear();
     rig.pass(secs(4));
-    let sent: Vec<_> = rig.commands.iter().map(Command::statement).collect();
-    assert!(sent.iter().any(|statement| matches!(statement, Statement::Renew(_))), "{sent:?}");
+    let [beat] = &rig.commands[..] else { panic!("{:?}", rig.commands) };
+    assert_eq!(renew(beat).locks[0].name, name_of("a"));
 }
 
 #[test]
@@ -204,8 +202,9 @@ fn renewals_go_before_everything_else() {
     rig.now = rig.now.checked_add(secs(5)).unwrap();
     rig.ask("b", Wait::ForEver);
     rig.drain();
-    assert!(matches!(rig.commands[0].statement(), Statement::Renew(_)));
-    assert!(matches!(rig.commands[1].statement(), Statement::Acquire(_)));
+    let [beat, asked] = &rig.commands[..] else { panic!("{:?}", rig.commands) };
+    assert_eq!(renew(beat).locks[0].name, name_of("a"));
+    assert_eq!(acquire(asked).name, name_of("b"));
 }
 
 #[test]
@@ -312,14 +311,15 @@ fn shortening_a_lease_lowers_the_deadline_before_anything_is_sent() {
     let amendment = Amendment { lease: Some(secs(2)), data: None };
     rig.client.amend(lock, amendment, rig.now).unwrap();
     let output = rig.client.poll_output(rig.now);
-    assert!(matches!(output, pglock_core::Output::Event(Event::Renewed { .. })), "{output:?}");
-    assert!(rig.valid_for(lock).unwrap() < secs(2));
+    let valid_until = rig.now.checked_add(Duration::from_nanos(1_958_415_841)).unwrap();
+    let lowered = Event::Renewed { lock, valid_until };
+    assert_eq!(output, pglock_core::Output::Event(lowered.clone()));
+    assert_eq!(rig.client.valid_until(lock), Some(valid_until));
     let amend = rig.command();
     assert_eq!(amend_of(&amend).lease, Some(secs(2)));
     rig.rows(&amend, one(2_000));
-    let events = rig.events();
-    assert!(matches!(events[..], [Event::Renewed { .. }, Event::Amended { .. }]), "{events:?}");
-    assert!(rig.valid_for(lock).unwrap() < secs(2));
+    assert_eq!(rig.events(), [lowered, Event::Amended { lock }]);
+    assert_eq!(rig.client.valid_until(lock), Some(valid_until));
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn lengthening_a_lease_counts_only_when_it_stands_in_the_row() {
     let again = rig.until_command();
     assert_eq!(amend_of(&again).mine.len(), 2);
     rig.rows(&again, one(60_000));
-    assert!(rig.valid_for(lock).unwrap() > secs(50));
+    assert_eq!(rig.valid_for(lock), Some(Duration::from_nanos(58_809_900_990)));
 }
 
 #[test]
@@ -453,7 +453,8 @@ fn a_release_goes_before_acquires_that_may_have_to_wait() {
     let blocked = rig.commands.remove(0);
     rig.commands.clear();
     rig.rows(&blocked, vec![refused(foreign(1), 7_000)]);
-    assert!(matches!(rig.command().statement(), Statement::Release(_)));
+    let release = rig.command();
+    assert_eq!(release_of(&release).name, name_of("held"));
 }
 
 #[test]
@@ -476,7 +477,8 @@ fn a_refused_amendment_leaves_the_lock_held() {
     rig.client.amend(lock, amendment, rig.now).unwrap();
     let amend = rig.command();
     rig.answer(&amend, failed("42501"));
-    assert!(matches!(rig.event(), Event::AmendFailed { .. }));
+    let failure = Failure::Server(error("42501"));
+    assert_eq!(rig.event(), Event::AmendFailed { lock, failure });
     assert_eq!(rig.valid_for(lock), Some(VALID));
 }
 
@@ -486,7 +488,8 @@ fn a_lease_that_cannot_be_kept_is_refused_at_once() {
     let lock = rig.hold("a");
     let amendment = Amendment { lease: Some(secs(3_600)), data: None };
     let refused = rig.client.amend(lock, amendment, rig.now);
-    assert!(matches!(refused, Err(AskError::Timing(_))));
+    let too_long = ConfigError::LeaseTooLong { lease: secs(3_600), longest: secs(600) };
+    assert_eq!(refused, Err(AskError::Timing(too_long)));
     rig.no_command();
 }
 
@@ -515,7 +518,8 @@ fn settings_that_cannot_be_kept_are_refused() {
     let mut config = Config::default();
     config.heartbeat = Some(Heartbeat::Every(secs(9)));
     let identity = pglock_core::Identity::new([1; 16]);
-    assert!(pglock_core::Client::new(config, identity, 1).is_err());
+    let too_slow = ConfigError::HeartbeatTooSlow { needed: secs(23), valid: VALID };
+    assert_eq!(pglock_core::Client::new(config, identity, 1).map(drop), Err(too_slow));
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Client, Command, Config, Event, Identity, Instant, LockId, LockName, Outcome, Output,
-    Read, Renew, Request, Row, Rvn, ServerError, SessionId, Severity, SqlState, Statement, Value,
-    Wait, Wake,
+    Acquire, Client, Command, Config, Event, Holder, Identity, Instant, LockId, LockName, Outcome,
+    Output, Read, Release, Renew, Request, Row, Rvn, ServerError, SessionId, Severity, SqlState,
+    Statement, Token, Value, Wait, Wake,
 };
+
+/// How long a lock is valid from the sending, at the defaults.
+pub(crate) const VALID: Duration = Duration::from_nanos(19_601_980_198);
 
 /// What becomes of a connection that is asked for.
 #[derive(Clone, Debug)]
@@ -150,6 +153,30 @@ impl Rig {
         events.remove(0)
     }
 
+    /// The lock is held since just now, by a grant without data.
+    pub(crate) fn acquired(&mut self, lock: LockId, token: i64) {
+        let Event::Acquired { lock: told, grant } = self.event() else { panic!() };
+        assert_eq!((told, grant.token.as_i64(), grant.data), (lock, token, None));
+        assert_eq!(Some(grant.valid_until), self.now.checked_add(VALID));
+        assert_eq!(self.client.valid_until(lock), Some(grant.valid_until));
+    }
+
+    /// Who waits, and for whom.
+    pub(crate) fn waiting(&mut self) -> (LockId, Seen) {
+        match self.event() {
+            Event::Waiting { lock, holder } => (lock, Seen::of(holder)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Who does not wait, and for whom.
+    pub(crate) fn busy(&mut self) -> (LockId, Option<Seen>) {
+        match self.event() {
+            Event::Busy { lock, holder } => (lock, holder.map(Seen::of)),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) fn answer(&mut self, command: &Command, outcome: Outcome) {
         self.client.handle_outcome(command.id(), outcome, self.now);
     }
@@ -171,13 +198,34 @@ impl Rig {
         let lock = self.ask(name, Wait::ForEver);
         let command = self.command();
         self.rows(&command, vec![granted(&command, 1)]);
-        assert!(matches!(self.event(), Event::Acquired { .. }));
+        self.acquired(lock, 1);
         lock
     }
 
     pub(crate) fn valid_for(&self, lock: LockId) -> Option<Duration> {
         self.client.valid_until(lock).map(|until| until.since(self.now))
     }
+}
+
+/// A holder, in a form that a test can write down.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) owner: Option<String>,
+    pub(crate) token: Option<i64>,
+    pub(crate) lease: Duration,
+    pub(crate) unchanged_for: Duration,
+}
+
+impl Seen {
+    pub(crate) fn of(holder: Holder) -> Self {
+        let Holder { owner, token, lease, unchanged_for, .. } = holder;
+        Self { owner, token: token.map(Token::as_i64), lease, unchanged_for }
+    }
+}
+
+/// The holder that [`refused`] and [`held_row`] show, seen so long ago.
+pub(crate) fn other(lease: Duration, unchanged_for: Duration) -> Seen {
+    Seen { owner: Some("other".into()), token: Some(9), lease, unchanged_for }
 }
 
 pub(crate) fn name_of(name: &str) -> LockName {
@@ -187,6 +235,13 @@ pub(crate) fn name_of(name: &str) -> LockName {
 pub(crate) fn acquire(command: &Command) -> &Acquire {
     match command.statement() {
         Statement::Acquire(acquire) => acquire,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn release_of(command: &Command) -> &Release {
+    match command.statement() {
+        Statement::Release(release) => release,
         other => panic!("{other:?}"),
     }
 }

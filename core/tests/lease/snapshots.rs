@@ -7,8 +7,8 @@ use std::time::Duration;
 use std::{env, fs};
 
 use pglock_core::{
-    Amendment, Command, Event, Evict, LockId, Outcome, Output, Row, ServerError, Severity, Sql,
-    SqlState, Statement, Table, Token, Value, Wait,
+    Amendment, Command, Event, Evict, LockId, Outcome, Output, Reason, Row, ServerError, Severity,
+    Sql, SqlState, Statement, Table, Token, Value, Wait, Wake,
 };
 
 use crate::rig::{Rig, foreign, free, granted, held_row, name_of, refused, secs, verdict};
@@ -329,5 +329,6 @@ const fn statement(statement: &Statement) -> &'static str {
 fn a_client_that_was_asked_nothing_does_nothing() {
     let mut rig = Rig::new();
     let now = rig.now;
-    assert!(matches!(rig.client.poll_output(now), Output::Wait(wake) if wake.at.is_none()));
+    let idle = Wake { at: None, reason: Reason::Idle };
+    assert_eq!(rig.client.poll_output(now), Output::Wait(idle));
 }
