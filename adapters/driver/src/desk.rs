@@ -81,13 +81,18 @@ impl Desk {
     /// What the loop must do next. Call again until it is `Wait` or `Over`.
     pub(crate) fn poll(&mut self) -> Work {
         loop {
-            match self.client.poll_output(self.clock.now()) {
+            let now = self.clock.now();
+            match self.client.poll_output(now) {
                 Output::Connect(session, kind) => return Work::Connect(session, kind),
                 Output::Disconnect(session) => return Work::Disconnect(session),
                 Output::Execute(command) => return Work::Execute(command),
                 Output::Event(event) => self.tell(event),
                 Output::Wait(_) if self.is_over() => return Work::Over,
-                Output::Wait(wake) => return Work::Wait(wake.at),
+                Output::Wait(wake) => {
+                    // Else the loop would come back at once, and go on so for ever.
+                    debug_assert!(wake.at.is_none_or(|at| at > now), "{wake:?} at {now:?}");
+                    return Work::Wait(wake.at);
+                }
             }
         }
     }

@@ -141,7 +141,10 @@ fn drain(client: &mut Client, server: &mut Server, reading: Instant) -> Done {
                 done.statements.push(run(client, server, &command, reading))
             }
             Output::Event(event) => done.events.push(event),
-            Output::Wait(_) => return done,
+            Output::Wait(wake) => {
+                assert!(wake.at.is_none_or(|at| at > reading), "{wake:?} at {reading:?}");
+                return done;
+            }
         }
     }
 }
