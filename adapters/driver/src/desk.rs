@@ -87,7 +87,10 @@ impl Desk {
                 Output::Disconnect(session) => return Work::Disconnect(session),
                 Output::Execute(command) => return Work::Execute(command),
                 Output::Event(event) => self.tell(event),
-                Output::Wait(_) if self.is_over() => return Work::Over,
+                Output::Wait(_) if self.is_over() => {
+                    debug_assert!(self.locks.is_empty(), "a lock without its terminal event");
+                    return Work::Over;
+                }
                 Output::Wait(wake) => {
                     // Else the loop would come back at once, and go on so for ever.
                     debug_assert!(wake.at.is_none_or(|at| at > now), "{wake:?} at {now:?}");
@@ -279,7 +282,9 @@ impl Desk {
 
     /// The lock has had its terminal event: an error for whoever asked, an ending for whoever holds.
     fn ended(&mut self, lock: LockId, error: Error, ending: Ending) {
-        let Some(party) = self.locks.remove(&lock) else { return };
+        let party = self.locks.remove(&lock);
+        debug_assert!(party.is_some(), "a second terminal event for {lock:?}");
+        let Some(party) = party else { return };
         self.tickets.remove(&party.ticket);
         match party.stage {
             Stage::Asking(progress) => report(&progress, Progress::Refused(error)),

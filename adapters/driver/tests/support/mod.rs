@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -42,6 +42,7 @@ pub(crate) struct World {
     log: Arc<Mutex<Vec<Statement>>>,
     open: Arc<AtomicUsize>,
     down: Arc<AtomicUsize>,
+    hesitates: Arc<AtomicBool>,
 }
 
 impl World {
@@ -57,6 +58,7 @@ impl World {
             log: Arc::default(),
             open: Arc::default(),
             down: Arc::default(),
+            hesitates: Arc::default(),
         }
     }
 
@@ -66,15 +68,36 @@ impl World {
 
     /// The first statement that `matches` meets this fate.
     pub(crate) fn once(&self, fate: Fate, matches: impl Fn(&Statement) -> bool + Send + 'static) {
-        let mut met = false;
+        self.first(1, fate, matches);
+    }
+
+    /// The first so many statements that `matches` meet this fate.
+    pub(crate) fn first(
+        &self,
+        times: usize,
+        fate: Fate,
+        matches: impl Fn(&Statement) -> bool + Send + 'static,
+    ) {
+        let mut met = 0;
         self.decide(move |statement| {
-            if !met && matches(statement) {
-                met = true;
+            if met < times && matches(statement) {
+                met += 1;
                 fate
             } else {
                 Fate::Answered
             }
         });
+    }
+
+    /// From now on nothing is done at the first poll: connecting, sending and answering take one more each.
+    pub(crate) fn hesitate(&self) {
+        self.hesitates.store(true, Ordering::SeqCst);
+    }
+
+    async fn hesitated(&self) {
+        if self.hesitates.load(Ordering::SeqCst) {
+            hesitate().await;
+        }
     }
 
     pub(crate) fn refuse_connections(&self, refuse: bool) {
@@ -145,6 +168,7 @@ impl Connect for World {
     type Session = TestSession;
 
     async fn connect(&self, _: SessionKind) -> Result<TestSession, ConnectError> {
+        self.hesitated().await;
         self.admit()
     }
 }
@@ -152,7 +176,20 @@ impl Connect for World {
 impl Session for TestSession {
     async fn execute(&self, command: Command) -> Outcome {
         let statement = command.statement();
-        match self.world.fate(statement) {
+        self.world.hesitated().await;
+        let outcome = self.meet(self.world.fate(statement), statement).await;
+        self.world.hesitated().await;
+        outcome
+    }
+
+    async fn closed(&self) {
+        self.broken.wait().await;
+    }
+}
+
+impl TestSession {
+    async fn meet(&self, fate: Fate, statement: &Statement) -> Outcome {
+        match fate {
             Fate::Answered => self.world.run(statement),
             Fate::NotSent => {
                 self.broken.give();
@@ -171,10 +208,6 @@ impl Session for TestSession {
                 outcome
             }
         }
-    }
-
-    async fn closed(&self) {
-        self.broken.wait().await;
     }
 }
 
@@ -237,6 +270,19 @@ impl Timer for TestClock {
         })
         .await;
     }
+}
+
+/// Pending once.
+pub(crate) async fn hesitate() {
+    let mut polled = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[derive(Default)]
