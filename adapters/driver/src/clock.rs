@@ -61,4 +61,34 @@ mod tests {
             last = now;
         }
     }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn on_linux_it_reads_the_boot_time() {
+        let truth = || {
+            let reading = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            i128::from(reading.tv_sec) * 1_000_000_000 + i128::from(reading.tv_nsec)
+        };
+        let (before, now, after) = (truth(), BootClock.now(), truth());
+        let now = i128::from(now.as_nanos());
+        assert!(before <= now && now <= after, "{before} {now} {after}");
+    }
+
+    /// Where a machine was never suspended, clocks that stop meanwhile read the same. In a time namespace
+    /// the boot time is ahead of them, as after a suspend.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn on_linux_it_counts_suspends() {
+        let suspended = || {
+            let mut command = std::process::Command::new("unshare");
+            command.args(["--map-root-user", "--time", "--boottime", "1000000"]);
+            command
+        };
+        if !suspended().arg("true").status().is_ok_and(|status| status.success()) {
+            return eprintln!("no time namespace may be made here: suspends are not checked");
+        }
+        let this = std::env::current_exe().expect("a test has a program");
+        let once_more = ["--exact", "clock::tests::on_linux_it_reads_the_boot_time"];
+        let status = suspended().arg(this).args(once_more).status();
+        assert!(status.is_ok_and(|status| status.success()));
+    }
 }
