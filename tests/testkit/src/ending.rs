@@ -17,7 +17,7 @@ impl World {
 
     /// Everything is well from now on. Whoever waits is served; whoever holds, gives back.
     pub(crate) fn heal(&mut self) -> Verdict {
-        self.trace.note(self.now, || "all is healed".into());
+        self.trace.note(self.now, (), || "all is healed".into());
         self.healed = true;
         self.healed_at = self.now;
         self.faults = self.faults.healed();

@@ -74,7 +74,9 @@ impl World {
         });
         let at = self.now + self.delay() + self.delay();
         if self.tape.hit(self.faults.connect_hangs) {
-            self.trace.note(self.now, || format!("w{who} connects {session:?}, no answer"));
+            self.trace.note(self.now, (who, session), || {
+                format!("w{who} connects {session:?}, no answer")
+            });
         } else if self.tape.hit(self.faults.connect_refused) {
             let full = self.tape.below(2) == 1;
             self.queue.plan(at, Happening::Refused { link, full });
@@ -277,7 +279,7 @@ impl World {
         if self.processes.iter().any(|process| process.running && self.holds_any(process.who)) {
             self.meet(Coincidence::ServerCrashed);
         }
-        self.trace.note(self.now, || "server crashes".into());
+        self.trace.note(self.now, (), || "server crashes".into());
         self.server_up_at = self.now + self.delay() * 2;
         for index in 0..self.links.len() {
             let link = &mut self.links[index];

@@ -58,7 +58,8 @@ impl World {
         let mut config = self.plan.config.clone();
         config.owner = Owner::new(&format!("client {client}")).unwrap_or_default();
         let Ok(core) = Client::new(config, identity, seed) else { return };
-        self.trace.note(self.now, || format!("w{who} starts as client {client}, {clock:?}"));
+        let facts = (who, client, offset, rate);
+        self.trace.note(self.now, facts, || format!("w{who} starts as client {client}, {clock:?}"));
         let users = (0..self.plan.users).map(|_| User::default()).collect();
         let process = Process {
             client: core,
@@ -86,7 +87,7 @@ impl World {
     /// The process ends without a word; what is under way goes on.
     pub(crate) fn crash(&mut self, client: usize) {
         let who = self.processes[client].who;
-        self.trace.note(self.now, || format!("w{who} crashes"));
+        self.trace.note(self.now, who, || format!("w{who} crashes"));
         if self.holds_any(who) {
             self.meet(Coincidence::HolderCrashed);
         }
@@ -162,7 +163,7 @@ impl World {
         process.paused_until = self.now + pause;
         process.turn += 1;
         let (who, turn) = (process.who, process.turn);
-        self.trace.note(self.now, || format!("w{who} stands still for {pause}"));
+        self.trace.note(self.now, (who, pause), || format!("w{who} stands still for {pause}"));
         self.queue.plan(self.now + pause, Happening::Wake { client, turn });
         pause
     }
@@ -170,7 +171,7 @@ impl World {
     fn disconnect(&mut self, client: usize, session: SessionId) {
         let process = &mut self.processes[client];
         let who = process.who;
-        self.trace.note(self.now, || format!("w{who} closes {session:?}"));
+        self.trace.note(self.now, (who, session), || format!("w{who} closes {session:?}"));
         // It may have broken before the core could know.
         if let Some(place) = process.sessions.iter().position(|(open, _)| *open == session) {
             let (_, link) = process.sessions.swap_remove(place);
@@ -185,7 +186,9 @@ impl World {
         let process = &self.processes[client];
         let who = process.who;
         let session = command.session();
-        self.trace.note(self.now, || format!("w{who} sends {:?} on {session:?}", command.id()));
+        let facts = (who, session, command.id(), command.statement());
+        self.trace
+            .note(self.now, facts, || format!("w{who} sends {:?} on {session:?}", command.id()));
         match process.sessions.iter().find(|(open, _)| *open == session) {
             Some((_, link)) if self.links[*link].open => {
                 let link = *link;
@@ -198,7 +201,8 @@ impl World {
 
     fn told(&mut self, client: usize, event: &Event, reading: Instant) -> Verdict {
         let Process { who, heard, .. } = self.processes[client];
-        self.trace.note(self.now, || format!("w{who} at {}: {event:?}", reading.as_nanos()));
+        let facts = (who, reading, event);
+        self.trace.note(self.now, facts, || format!("w{who} at {}: {event:?}", reading.as_nanos()));
         let careful = self.careful();
         let oracle = &mut self.oracle;
         oracle.lives.told(who, event, reading, heard, &mut oracle.ledger, &careful)?;
@@ -269,7 +273,8 @@ impl World {
         let process = &mut self.processes[client];
         process.sessions.retain(|(open, _)| *open != session);
         let who = process.who;
-        self.trace.note(self.now, || format!("w{who} loses {session:?} {error:?}"));
+        let facts = (who, session, &error);
+        self.trace.note(self.now, facts, || format!("w{who} loses {session:?} {error:?}"));
         process.client.handle_disconnected(session, error, reading);
         self.drain(client)
     }
@@ -317,7 +322,7 @@ impl World {
         let awaited = link.awaited.contains(&command);
         link.awaited.retain(|other| *other != command);
         let losses = if awaited { self.definite_losses(flight) } else { Vec::new() };
-        self.trace.note(self.now, || {
+        self.trace.note(self.now, (who, reading, command, awaited), || {
             format!("w{who} at {} hears of {command:?}, awaited: {awaited}", reading.as_nanos())
         });
         let process = &mut self.processes[client];

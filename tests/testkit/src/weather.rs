@@ -12,7 +12,7 @@ use crate::plan::{Scenario, nanos};
 use crate::world::{Happening, World};
 
 /// What happens by chance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Weather {
     Pause { client: usize },
     SpuriousPoll { client: usize },
@@ -116,7 +116,7 @@ impl World {
         let process = &mut self.processes[client];
         process.paused_until = process.paused_until.max(self.now + pause);
         let who = process.who;
-        self.trace.note(self.now, || format!("w{who} stands still for {pause}"));
+        self.trace.note(self.now, (who, pause), || format!("w{who} stands still for {pause}"));
     }
 
     fn change_rate(&mut self, client: usize) -> Verdict {
@@ -124,7 +124,7 @@ impl World {
         let process = &mut self.processes[client];
         process.clock.set_rate(self.now, rate);
         let who = process.who;
-        self.trace.note(self.now, || format!("w{who} has {:?}", process.clock));
+        self.trace.note(self.now, (who, rate), || format!("w{who} has {:?}", process.clock));
         if process.running {
             self.oracle.clock_changed(who, &process.clock, self.now)?;
         }
@@ -135,14 +135,15 @@ impl World {
         let calm = self.plan.scenario == Scenario::Calm;
         let name = if calm { 0 } else { self.tape.index(self.names.len()) };
         let span = self.tape.log_uniform(self.plan.lease / 64, self.plan.lease * 4);
-        self.trace.note(self.now, || format!("a stranger locks row {name} for {span}"));
+        let facts = (name, span);
+        self.trace.note(self.now, facts, || format!("a stranger locks row {name} for {span}"));
         self.server.lock_row(&self.names[name]);
         self.oracle.ledger.disturb(name);
         self.queue.plan(self.now + span, Happening::Weather(Weather::UnlockRow { name }));
     }
 
     fn unlock_row(&mut self, name: usize) {
-        self.trace.note(self.now, || format!("row {name} is unlocked"));
+        self.trace.note(self.now, name, || format!("row {name} is unlocked"));
         self.server.unlock_row(&self.names[name]);
         self.unlocked();
     }
@@ -159,7 +160,7 @@ impl World {
         let (name, token) = (self.names[name].clone(), Token::new(token));
         let evict = Evict { name, token, lock_timeout: Duration::ZERO };
         let outcome = self.server.execute(&Statement::Evict(evict));
-        self.trace.note(self.now, || format!("an operator evicts the holder: {outcome:?}"));
+        self.trace.note(self.now, &outcome, || format!("an operator evicts the holder: {outcome:?}"));
         if matches!(&outcome, Outcome::Rows(rows) if !rows.is_empty()) {
             self.meet(Coincidence::HolderEvicted);
         }
@@ -167,7 +168,7 @@ impl World {
     }
 
     fn delete(&mut self, name: usize) -> Verdict {
-        self.trace.note(self.now, || format!("an operator deletes row {name}"));
+        self.trace.note(self.now, name, || format!("an operator deletes row {name}"));
         if self.server.row(&self.names[name]).is_some_and(|row| row.rvn.is_some()) {
             self.meet(Coincidence::HeldRowDeleted);
         }
@@ -216,7 +217,7 @@ impl World {
     }
 
     fn foreign_write(&mut self, name: usize) -> Option<Rvn> {
-        self.trace.note(self.now, || format!("a Go client writes row {name}"));
+        self.trace.note(self.now, name, || format!("a Go client writes row {name}"));
         let owner = Owner::new("go").unwrap_or_default();
         self.server.foreign_write(&self.names[name], &owner)
     }

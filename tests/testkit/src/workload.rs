@@ -87,7 +87,7 @@ impl World {
         let wait = request.wait;
         let by_hand = request.heartbeat == Some(Heartbeat::ByHand);
         let answer = process.client.acquire(request, reading);
-        self.trace.note(self.now, || {
+        self.trace.note(self.now, (who, reading, asked_for, wait, &answer), || {
             format!("w{who} at {} asks for {asked_for}, {wait:?}: {answer:?}", reading.as_nanos())
         });
         let Ok(lock) = answer else {
@@ -153,7 +153,7 @@ impl World {
         let process = &mut self.processes[client];
         let who = process.who;
         if process.client.cancel(lock, reading).is_ok() {
-            self.trace.note(self.now, || format!("w{who} cancels {lock:?}"));
+            self.trace.note(self.now, (who, lock), || format!("w{who} cancels {lock:?}"));
             process.users[user].doing = Doing::Ending(lock);
             self.oracle.lives.ending(Holder { who, lock });
         }
@@ -180,7 +180,8 @@ impl World {
             Some(amendment) => process.client.amend(lock, amendment, reading),
             None => process.client.heartbeat(lock, reading),
         };
-        self.trace.note(self.now, || format!("w{who} beats or amends {lock:?}: {answer:?}"));
+        let facts = (who, lock, &answer);
+        self.trace.note(self.now, facts, || format!("w{who} beats or amends {lock:?}: {answer:?}"));
         self.plan_work(client, user, by_hand, until);
         Ok(())
     }
@@ -208,7 +209,8 @@ impl World {
         } else {
             process.client.release(lock, reading)
         };
-        self.trace.note(self.now, || format!("w{who} gives {lock:?} back: {answer:?}"));
+        let facts = (who, lock, &answer);
+        self.trace.note(self.now, facts, || format!("w{who} gives {lock:?} back: {answer:?}"));
         if answer.is_ok() {
             self.processes[client].users[user].doing = Doing::Ending(lock);
             self.oracle.lives.ending(Holder { who, lock });

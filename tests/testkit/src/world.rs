@@ -41,7 +41,7 @@ pub(crate) struct World {
 }
 
 /// Something that is going to happen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Happening {
     Wake {
         client: usize,
@@ -116,7 +116,7 @@ impl World {
             tape,
             plan,
         };
-        world.trace.note(0, || format!("{:?}", world.plan));
+        world.trace.note(0, (), || format!("{:?}", world.plan));
         for client in 0..world.plan.clients {
             world.start(client);
         }
@@ -134,6 +134,7 @@ impl World {
             let Some((at, happening)) = self.queue.pop() else { break };
             self.now = at;
             self.steps += 1;
+            self.trace.mix((at, &happening));
             if self.steps > TOO_MANY_STEPS {
                 return stuck("the history does not come to its end");
             }
@@ -205,7 +206,8 @@ impl World {
         let Flight { link, statement, sent, command, .. } = &self.flights[flight];
         let link = &self.links[*link];
         let (who, now) = (link.who, self.now);
-        self.trace.note(now, || format!("w{who} {command:?} {statement:?} -> {outcome:?}"));
+        let facts = (who, command, statement, outcome);
+        self.trace.note(now, facts, || format!("w{who} {command:?} {statement:?} -> {outcome:?}"));
         let zombie = !link.open || self.oracle.lives.is_dead(who);
         let cause = Cause::Statement { now, who, sent: *sent, zombie, statement };
         for change in &changes {
