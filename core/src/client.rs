@@ -262,8 +262,8 @@ impl Client {
     /// before the server is told.
     pub fn poll_output(&mut self, now: Instant) -> Output {
         self.advance(now);
-        if let Some(event) = self.events.pop_front() {
-            return self.told(event);
+        if let Some(event) = self.poll_event() {
+            return Output::Event(event);
         }
         if let Some(session) = self.sessions.pop_closing() {
             return Output::Disconnect(session);
@@ -276,19 +276,29 @@ impl Client {
             .or_else(|| self.send_renewals())
             .or_else(|| self.send_row_or_question());
         match output {
-            Some(Output::Execute(command)) => match self.events.pop_front() {
+            Some(Output::Execute(command)) => match self.poll_event() {
                 Some(event) => {
                     self.departing = Some(command);
-                    self.told(event)
+                    Output::Event(event)
                 }
                 None => Output::Execute(command),
             },
             Some(output) => output,
-            None => match self.events.pop_front() {
-                Some(event) => self.told(event),
+            None => match self.poll_event() {
+                Some(event) => Output::Event(event),
                 None => self.rest(),
             },
         }
+    }
+
+    /// The next event alone, if one waits to be told: for drivers that tell callers what has happened before
+    /// they take a new ask from them.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        if let Some(lock) = event.lock().filter(|_| event.is_terminal()) {
+            self.locks.remove(&lock);
+        }
+        Some(event)
     }
 
     /// Until when a lock is held: while the clock reads less. `None` if it is not held.
@@ -341,13 +351,6 @@ impl Client {
         (self.flights.is_empty() || made(Bug::M18))
             && self.questions.next_give_up().is_none()
             && self.rows.values().all(Row::is_idle)
-    }
-
-    fn told(&mut self, event: Event) -> Output {
-        if let Some(lock) = event.lock().filter(|_| event.is_terminal()) {
-            self.locks.remove(&lock);
-        }
-        Output::Event(event)
     }
 
     fn amended_timing(

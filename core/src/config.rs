@@ -9,6 +9,9 @@ use crate::session::Backoff;
 use crate::table::Table;
 use crate::time::Drift;
 
+/// How many connections a client may have for acquires and releases.
+const MOST_SESSIONS: usize = 1_000;
+
 /// The settings of a client. All spans are counted on the client's own clock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -31,7 +34,8 @@ pub struct Config {
     /// How long a statement waits for a row that another transaction has locked; 2 s, and never more
     /// than half its reply deadline.
     pub lock_timeout: Duration,
-    /// How often a waiter looks at the row, spread between half of it and the whole; 500 ms.
+    /// How often a waiter looks at the row, spread between half of it and the whole; 500 ms, and never more
+    /// than half of `patience`.
     pub poll: Duration,
     /// The longest lease an acquire may ask for; 10 minutes.
     pub longest_lease: Duration,
@@ -41,7 +45,8 @@ pub struct Config {
     pub patience: Duration,
     /// How soon to connect again after a connection broke; 50 ms, doubling up to 5 s.
     pub backoff: Backoff,
-    /// How many connections carry acquires and releases at most; 2. Renewals have one more of their own.
+    /// How many connections carry acquires and releases at most; 2, and 1,000 would be the most. Renewals
+    /// have one more of their own.
     pub work_sessions: usize,
 }
 
@@ -132,7 +137,15 @@ impl Config {
         if self.work_sessions == 0 {
             return Err(ConfigError::Zero { setting: "work_sessions" });
         }
+        if self.work_sessions > MOST_SESSIONS {
+            return Err(ConfigError::TooManySessions { sessions: self.work_sessions });
+        }
         self.timing(None, None).map(|_| ())
+    }
+
+    /// How often a waiter looks at the row: at least twice within the patience.
+    pub(crate) fn look_every(&self) -> Duration {
+        self.poll.min(self.patience / 2)
     }
 
     /// The spans of a lock with this lease and these heartbeats, or the client's.
@@ -208,6 +221,11 @@ pub enum ConfigError {
         /// The shortest of theirs.
         shortest: Duration,
     },
+    /// More connections than any server should be asked for.
+    TooManySessions {
+        /// How many.
+        sessions: usize,
+    },
     /// A setting is zero that must not be.
     Zero {
         /// Which.
@@ -230,6 +248,9 @@ impl fmt::Display for ConfigError {
                 f,
                 "the lease of {lease:?} is longer than {shortest:?}, the shortest of the Go clients on this table"
             ),
+            Self::TooManySessions { sessions } => {
+                write!(f, "work_sessions is {sessions}, which is more than {MOST_SESSIONS}")
+            }
             Self::Zero { setting } => write!(f, "{setting} must not be zero"),
         }
     }
@@ -281,5 +302,13 @@ mod tests {
         let mut config = Config::default();
         config.poll = Duration::ZERO;
         assert_eq!(config.check(), Err(ConfigError::Zero { setting: "poll" }));
+    }
+
+    #[test]
+    fn more_sessions_than_any_server_has_are_refused() {
+        let mut config = Config::default();
+        config.work_sessions = usize::MAX;
+        let sessions = config.work_sessions;
+        assert_eq!(config.check(), Err(ConfigError::TooManySessions { sessions }));
     }
 }

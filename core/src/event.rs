@@ -32,6 +32,8 @@ pub enum Event {
     Renewed {
         /// Which.
         lock: LockId,
+        /// When what was acknowledged last had been sent; a heartbeat asked for after it is on its way yet.
+        sent: Instant,
         /// Held while the clock reads less.
         valid_until: Instant,
     },

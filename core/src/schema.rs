@@ -76,11 +76,9 @@ pub(crate) fn create(table: &Table) -> String {
                 .map(|column| guarded(missing_column(table, column), add_column(table, column))),
         )
         .chain([beside(table)])
-        .chain(
-            SEQUENCES.map(|suffix| {
-                guarded(missing_sequence(table, suffix), create_sequence(table, suffix))
-            }),
-        )
+        .chain(SEQUENCES.map(|suffix| {
+            guarded(missing_sequence(table, suffix), make_sequence(table, suffix, "PERFORM"))
+        }))
         .collect::<String>();
     let anything_missing = [missing_table(table)]
         .into_iter()
@@ -91,7 +89,7 @@ pub(crate) fn create(table: &Table) -> String {
     block(&format!(
         "IF {anything_missing} THEN \
          PERFORM set_config('client_min_messages', 'warning', true); \
-         PERFORM set_config('lock_timeout', '10s', true); \
+         PERFORM set_config('lock_timeout', '5s', true); \
          PERFORM pg_advisory_xact_lock({}); \
          PERFORM set_config('lock_timeout', '2s', true); \
          {steps}END IF;",
@@ -100,14 +98,15 @@ pub(crate) fn create(table: &Table) -> String {
 }
 
 pub(crate) fn drop(table: &Table) -> String {
+    let sequences = SEQUENCES
+        .map(|suffix| format!("DROP SEQUENCE IF EXISTS {}; ", table.relation(suffix)))
+        .concat();
     block(&format!(
         "PERFORM set_config('client_min_messages', 'warning', true); \
          PERFORM set_config('lock_timeout', '2s', true); \
-         DROP TABLE IF EXISTS {}; {}",
-        table.to_sql(),
-        SEQUENCES
-            .map(|suffix| format!("DROP SEQUENCE IF EXISTS {}; ", table.relation(suffix)))
-            .concat()
+         IF NOT {} THEN {}DROP TABLE {table}; {sequences}END IF;",
+        missing_table(table),
+        beside(table)
     ))
 }
 
@@ -126,7 +125,7 @@ pub(crate) fn check(table: &Table) -> String {
          WHERE attrelid = to_regclass({relation}) AND attnum > 0 AND NOT attisdropped \
          UNION ALL SELECT 'key', a.attname::text, '' FROM pg_index i \
          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
-         WHERE i.indrelid = to_regclass({relation}) AND i.indisunique AND i.indisvalid \
+         WHERE i.indrelid = to_regclass({relation}) AND i.indisunique AND i.indisvalid AND i.indimmediate \
          AND i.indnkeyatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL\
          {} UNION ALL SELECT 'marked', 'rvn', s.last_value::text \
          FROM pg_sequences s JOIN pg_class c ON c.relname = s.sequencename \
@@ -174,7 +173,7 @@ pub(crate) fn report(table: &Table, rows: &[Row]) -> Option<TableReport> {
         if !has("sequence", suffix) {
             problem(
                 format!("sequence {} is missing beside the table", table.relation(suffix)),
-                create_sequence(table, suffix),
+                make_sequence(table, suffix, "SELECT"),
             );
         }
     }
@@ -220,6 +219,22 @@ fn create_sequence(table: &Table, suffix: &str) -> String {
         let last = Token::EPOCH - 1;
         format!("CREATE SEQUENCE IF NOT EXISTS {sequence} MAXVALUE {last} NO CYCLE CACHE 1")
     }
+}
+
+/// A sequence beside a table that may have come without it, from a dump or another schema: tokens go on after
+/// those that stand in its rows.
+fn make_sequence(table: &Table, suffix: &str, evaluate: &str) -> String {
+    let create = create_sequence(table, suffix);
+    if suffix == "_rvn" {
+        return create;
+    }
+    let sequence = table.relation(suffix);
+    let drawn = format!("max(fencing_token & {})", Token::EPOCH - 1);
+    format!(
+        "{create}; {evaluate} setval({}, greatest({drawn}, (SELECT last_value FROM {sequence}))) \
+         FROM {table} HAVING {drawn} > 0",
+        literal(&sequence)
+    )
 }
 
 fn missing_table(table: &Table) -> String {

@@ -14,7 +14,8 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "two plain settings")]
 pub struct Backoff {
-    /// The first pause; each further failure doubles it. Pauses are spread between half and whole.
+    /// The first pause; each further failure doubles it. Pauses are spread between half and whole, and last
+    /// one millisecond at least.
     pub first: Duration,
     /// The longest pause.
     pub longest: Duration,
@@ -26,6 +27,9 @@ impl Default for Backoff {
     }
 }
 
+/// However short the pauses are set, whoever fails for ever does not spin.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+
 impl Backoff {
     /// The pause after this many failures in a row; none after the first, which is often all there is.
     pub(crate) fn pause(self, failures: u32, jitter: &mut Jitter) -> Duration {
@@ -33,7 +37,8 @@ impl Backoff {
             None => Duration::ZERO,
             Some(doublings) => {
                 let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-                jitter.spread(self.first.saturating_mul(factor).min(self.longest))
+                let pause = self.first.saturating_mul(factor).min(self.longest);
+                jitter.spread(pause).max(LEAST_PAUSE)
             }
         }
     }

@@ -77,7 +77,8 @@ fn strict(lock_timeout: &str) -> String {
 
 /// A refused try runs the first sub-select only and writes nothing. A granted one draws its token after
 /// the row is locked, compares again after it waited for the row, and waits for fences, since it
-/// sets the key column. Run twice, it keeps the token it drew.
+/// sets the key column. Run twice, it keeps the token it drew. A row that was restored from elsewhere may
+/// have seen a later token than this sequence has drawn, which counts, too.
 fn acquire(locks: &str, next_token: &str) -> String {
     let strict = strict("$9::text");
     format!(
@@ -90,7 +91,7 @@ fn acquire(locks: &str, next_token: &str) -> String {
            ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name, record_version_number = $4::int8, \
              owner = $5::text, lease_ms = $6::int8, waiter = NULL, \
              fencing_token = CASE WHEN l.record_version_number = $4::int8 AND l.fencing_token IS NOT NULL \
-               THEN l.fencing_token ELSE {next_token} END, \
+               THEN l.fencing_token ELSE greatest({next_token}, l.fencing_token + 1) END, \
              data = CASE WHEN $7::bool OR (l.record_version_number IS NULL AND l.data IS NULL) \
                THEN $8::bytea ELSE l.data END \
            WHERE l.record_version_number IS NULL OR l.record_version_number IS NOT DISTINCT FROM $2::int8 \

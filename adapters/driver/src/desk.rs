@@ -56,7 +56,7 @@ enum Stage {
 struct Holding {
     hold: Hold,
     ending: oneshot::Sender<Ending>,
-    /// Whoever waits for a renewal, and until when the lock was valid before: a shortening is none.
+    /// Whoever waits for a renewal, and since when: one that was sent before does not count.
     heartbeats: Vec<(Instant, oneshot::Sender<Result<(), Error>>)>,
     amendments: Vec<AmendmentAsked>,
 }
@@ -116,7 +116,11 @@ impl Desk {
         self.client.handle_outcome(command, outcome, self.clock.now());
     }
 
+    /// Whoever asks now must not be told of what happened before.
     pub(crate) fn ask(&mut self, ask: Ask) {
+        while let Some(event) = self.client.poll_event() {
+            self.tell(event);
+        }
         match ask {
             Ask::Acquire(ticket, request, progress) => self.acquire(ticket, request, progress),
             Ask::Cancel(ticket) => self.cancel(ticket),
@@ -161,8 +165,9 @@ impl Desk {
 
     fn heartbeat(&mut self, ticket: Ticket, reply: oneshot::Sender<Result<(), Error>>) {
         let Some((lock, holding)) = holding(&self.tickets, &mut self.locks, ticket) else { return };
-        match self.client.heartbeat(lock, self.clock.now()) {
-            Ok(()) => holding.heartbeats.push((holding.hold.valid_until(), reply)),
+        let asked_at = self.clock.now();
+        match self.client.heartbeat(lock, asked_at) {
+            Ok(()) => holding.heartbeats.push((asked_at, reply)),
             Err(_) => answer(reply, Err(Error::Lost(holding.hold.loss()))),
         }
     }
@@ -214,7 +219,7 @@ impl Desk {
                     report(progress, Progress::Waiting(holder));
                 }
             }
-            Event::Renewed { lock, valid_until } => self.renewed(lock, valid_until),
+            Event::Renewed { lock, sent, valid_until } => self.renewed(lock, sent, valid_until),
             Event::AtRisk { lock, .. } => {
                 if let Some(holding) = self.held(lock) {
                     holding.hold.set_at_risk();
@@ -253,15 +258,10 @@ impl Desk {
         party.stage = Stage::Holding(Holding { hold, ending, heartbeats, amendments });
     }
 
-    fn renewed(&mut self, lock: LockId, valid_until: Instant) {
+    fn renewed(&mut self, lock: LockId, sent: Instant, valid_until: Instant) {
         let Some(holding) = self.held(lock) else { return };
-        let lowered = valid_until < holding.hold.valid_until();
         holding.hold.renew(valid_until);
-        if lowered {
-            // A shorter lease is about to be sent: no heartbeat has been acknowledged.
-            return holding.heartbeats.iter_mut().for_each(|(before, _)| *before = valid_until);
-        }
-        for (_, reply) in holding.heartbeats.extract_if(.., |(before, _)| *before <= valid_until) {
+        for (_, reply) in holding.heartbeats.extract_if(.., |(asked_at, _)| *asked_at <= sent) {
             answer(reply, Ok(()));
         }
     }

@@ -1,5 +1,6 @@
 //! What a holder may believe about its lock: the clock against the deadline, and nothing else.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,10 @@ const NEVER: u64 = 0;
 #[derive(Clone)]
 pub struct Hold {
     facts: Arc<Facts>,
+    /// Told by the core.
     ended: Shared<oneshot::Receiver<Ending>>,
+    /// Over as soon as belief is given up, which may be long before the core knows how it ends.
+    believed: Shared<oneshot::Receiver<Infallible>>,
 }
 
 struct Facts {
@@ -34,6 +38,8 @@ struct Facts {
     /// Once [`NEVER`], for ever so.
     deadline: AtomicU64,
     at_risk: AtomicBool,
+    /// Dropped when belief is given up, which wakes whoever waits for that.
+    belief: Mutex<Option<oneshot::Sender<Infallible>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,15 +58,18 @@ impl Hold {
         clock: Arc<dyn Clock>,
     ) -> (Self, oneshot::Sender<Ending>) {
         let (ending, ended) = oneshot::channel();
+        let (belief, believed) = oneshot::channel();
         let facts = Facts {
             name,
             token: grant.token,
             data: Mutex::new(grant.data.map(Into::into)),
             deadline: AtomicU64::new(grant.valid_until.as_nanos()),
             at_risk: AtomicBool::new(false),
+            belief: Mutex::new(Some(belief)),
             clock,
         };
-        (Self { facts: Arc::new(facts), ended: ended.shared() }, ending)
+        let (ended, believed) = (ended.shared(), believed.shared());
+        (Self { facts: Arc::new(facts), ended, believed }, ending)
     }
 
     /// The lock's name.
@@ -115,9 +124,9 @@ impl Hold {
 
     /// Ends when the lock is held no more, with the reason.
     pub async fn lost(&self) -> Loss {
-        let mut ended = self.ended.clone();
+        let mut over = future::select(self.ended.clone(), self.believed.clone());
         future::poll_fn(|cx| match self.is_held() {
-            true => ended.poll_unpin(cx).map(drop),
+            true => over.poll_unpin(cx).map(drop),
             false => Poll::Ready(()),
         })
         .await;
@@ -159,6 +168,7 @@ impl Hold {
     /// From now on it is not held.
     pub(crate) fn end(&self) {
         self.facts.deadline.store(NEVER, Ordering::Release);
+        drop(self.facts.belief.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{self, BoxFuture, Either};
 use pglock_core::{
-    Answer, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport, Token,
+    Answer, Client, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport, Token,
 };
 
 use crate::ask::{Ask, Line};
@@ -41,7 +41,7 @@ impl Locks {
         connect: C,
         timer: T,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), Error> {
-        Self::start_with(options, connect, None, Arc::new(timer))
+        Ok(Self::start_with(options.client()?, connect, None, Arc::new(timer)))
     }
 
     /// Opens a first connection, starts, and looks whether the table is fit for use or, if the options
@@ -56,27 +56,28 @@ impl Locks {
         spawn: impl FnOnce(BoxFuture<'static, ()>),
     ) -> Result<Self, Error> {
         let create = options.creates_table();
+        let client = options.client()?;
         let timer = Arc::new(timer);
-        let patience = options.connect_deadline_set()?;
+        let patience = client.config().connect_deadline;
         let first = first_session(&connect, timer.as_ref(), patience).await?;
-        let (locks, drive) = Self::start_with(options, connect, Some(first), timer)?;
+        let (locks, drive) = Self::start_with(client, connect, Some(first), timer);
         spawn(Box::pin(drive));
         locks.ready_table(create).await?;
         Ok(locks)
     }
 
     fn start_with<C: Connect, T: Timer>(
-        options: Options,
+        client: Client,
         connect: C,
         first: Option<C::Session>,
         timer: Arc<T>,
-    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), Error> {
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (sender, asks) = mpsc::unbounded();
-        let drive = Drive::new(options.client()?, asks, connect, first, timer);
+        let drive = Drive::new(client, asks, connect, first, timer);
         let line = Line::new(move |ask| {
             let _loop_has_ended = sender.unbounded_send(ask).is_err();
         });
-        Ok((Self::on(line), drive.run()))
+        (Self::on(line), drive.run())
     }
 
     pub(crate) const fn on(line: Arc<Line>) -> Self {

@@ -138,10 +138,6 @@ impl Options {
         self.create_table
     }
 
-    pub(crate) fn connect_deadline_set(&self) -> Result<Duration, Error> {
-        self.config.as_ref().map(|config| config.connect_deadline).map_err(Clone::clone)
-    }
-
     pub(crate) fn client(self) -> Result<Client, Error> {
         let identity = self.identity.map_or_else(|| random().map(Identity::new), Ok)?;
         let seed = self.seed.map_or_else(|| random().map(u64::from_le_bytes), Ok)?;

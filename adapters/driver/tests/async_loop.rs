@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::executor::{LocalPool, LocalSpawner};
-use futures::future::{AbortHandle, abortable};
+use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::task::LocalSpawnExt;
 use pglock_core::Statement;
 use pglock_driver::{Clock, Drift, Error, Heartbeat, Lock, Locks, Loss, Options, Wait, blocking};
@@ -226,6 +226,22 @@ fn a_dropped_guard_gives_the_lock_back() {
     assert!(bench.world.is_free("a"));
 }
 
+/// Others may have the lock from then on, long before this client knows that it was freed.
+#[test]
+fn whoever_awaits_the_loss_is_told_when_the_guard_is_dropped() {
+    let mut bench = Bench::new();
+    let lock = bench.acquire("a");
+    let hold = lock.hold();
+    let lost = bench.start(async move { hold.lost().await });
+    bench.settle();
+    bench.world.decide(|_| Fate::AnswerLost);
+    bench.world.refuse_connections(true);
+    drop(lock);
+    bench.settle();
+    assert!(bench.world.is_free("a"));
+    assert_eq!(lost.take(), Some(Loss::Released));
+}
+
 #[test]
 fn a_panic_while_holding_gives_the_lock_back() {
     let mut bench = Bench::new();
@@ -408,6 +424,64 @@ fn heartbeats_by_hand_are_confirmed() {
     bench.pass(LEASE);
     let beaten = bench.result(async move { lock.heartbeat().await });
     assert_eq!(beaten, Err(Error::Lost(Loss::Expired)));
+}
+
+type Ask = BoxFuture<'static, Result<(), Error>>;
+
+/// Lets `ask` be asked at the very moment at which the next statement is answered, after which no statement
+/// arrives any more. What it gives is the ask under way.
+fn ask_as_the_next_is_answered(world: &World, ask: Ask) -> Arc<Mutex<Option<Ask>>> {
+    let under_way = Arc::new(Mutex::new(None));
+    let (mut ask, slot) = (Some(ask), Arc::clone(&under_way));
+    world.decide(move |_| {
+        let Some(mut ask) = ask.take() else { return Fate::NotSent };
+        assert_eq!((&mut ask).now_or_never(), None);
+        *slot.lock().unwrap() = Some(ask);
+        Fate::Answered
+    });
+    under_way
+}
+
+fn is_told(ask: &Mutex<Option<Ask>>) -> bool {
+    ask.lock().unwrap().as_mut().unwrap().now_or_never().is_some()
+}
+
+#[test]
+fn an_amendment_is_not_answered_by_the_one_before() {
+    let mut bench = Bench::new();
+    let lock = Arc::new(bench.acquire("a"));
+    let (first, second) = (Arc::clone(&lock), Arc::clone(&lock));
+    let second = async move { second.set_data("2").await }.boxed();
+    let second = ask_as_the_next_is_answered(&bench.world, second);
+    bench.result(async move { first.set_data("1").await }).unwrap();
+    bench.settle();
+    assert!(!is_told(&second));
+    assert_eq!(lock.data().as_deref(), Some(&b"1"[..]));
+    bench.world.decide(|_| Fate::Answered);
+    bench.pass(LEASE / 4);
+    assert!(is_told(&second));
+    assert_eq!(lock.data().as_deref(), Some(&b"2"[..]));
+}
+
+#[test]
+fn a_heartbeat_by_hand_is_not_answered_by_the_one_before() {
+    let mut bench = Bench::new();
+    let request = bench.locks.request("a").heartbeat(Heartbeat::ByHand);
+    let lock = Arc::new(bench.result(request.acquire()).unwrap());
+    let (first, second) = (Arc::clone(&lock), Arc::clone(&lock));
+    let clock = bench.world.clock.clone();
+    let second = async move {
+        clock.advance(LEASE / 8);
+        second.heartbeat().await
+    };
+    let second = ask_as_the_next_is_answered(&bench.world, second.boxed());
+    bench.result(async move { first.heartbeat().await }).unwrap();
+    bench.settle();
+    assert!(!is_told(&second));
+    bench.world.decide(|_| Fate::Answered);
+    bench.pass(LEASE / 8);
+    assert!(is_told(&second));
+    assert!(lock.remaining() > Drift::default().validity(LEASE) - LEASE / 8);
 }
 
 #[test]

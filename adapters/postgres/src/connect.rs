@@ -5,7 +5,7 @@ use std::ops::DerefMut;
 
 use pglock_driver::blocking::Connect;
 use pglock_driver::{ConnectError, SessionKind};
-use pglock_wire::connect_error;
+use pglock_wire::{SETUP, connect_error};
 use postgres::tls::{MakeTlsConnect, TlsConnect};
 use postgres::{Client, Config, Socket};
 
@@ -28,7 +28,11 @@ where
     type Session = Session<Box<Client>>;
 
     fn connect(&self, _: SessionKind) -> Result<Self::Session, ConnectError> {
-        let client = self.config.connect(self.tls.clone()).map_err(|e| connect_error(&e))?;
+        let mut client = self.config.connect(self.tls.clone()).map_err(|e| connect_error(&e))?;
+        // Behind a pooler a setting would be somebody else's later.
+        if self.prepared {
+            client.batch_execute(SETUP).map_err(|error| connect_error(&error))?;
+        }
         Ok(Session::new(Box::new(client), self.prepared))
     }
 }

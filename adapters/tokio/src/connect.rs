@@ -29,7 +29,9 @@ where
     async fn connect(&self, _: SessionKind) -> Result<Self::Session, ConnectError> {
         let connecting = self.config.connect(self.tls.clone());
         let (client, connection) = connecting.await.map_err(|error| connect_error(&error))?;
-        Ok(Session::own(client, connection, self.prepared))
+        let session = Session::own(client, connection, self.prepared);
+        session.set_up().await.map_err(|error| connect_error(&error))?;
+        Ok(session)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pglock_driver::{Command, Outcome};
-use pglock_wire::{Wire, outcome, types, wired};
+use pglock_wire::{SETUP, Wire, outcome, types, wired};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
@@ -35,6 +35,11 @@ impl Session<Box<Client>> {
         let (sender, session) = mpsc::channel(1);
         tokio::spawn(drive(connection, session));
         Self { connection: Some(sender), ..Self::users(Box::new(client), prepared) }
+    }
+
+    /// Behind a pooler a setting would be somebody else's later.
+    pub(crate) async fn set_up(&self) -> Result<(), Error> {
+        if self.statements.is_some() { self.client.batch_execute(SETUP).await } else { Ok(()) }
     }
 }
 

@@ -10,6 +10,6 @@ mod outcome;
 mod param;
 mod row;
 
-pub use config::config;
+pub use config::{SETUP, config};
 pub use outcome::{connect_error, outcome, server_error};
 pub use param::{Wire, types, wired};

@@ -37,6 +37,8 @@ pub(crate) struct Held {
     sent: Instant,
     valid_until: Instant,
     next: Option<Instant>,
+    /// When the caller asked for a heartbeat that has not been sent yet.
+    asked_at: Option<Instant>,
     /// When a second heartbeat falls due though the first was not acknowledged.
     risk_at: Option<Instant>,
     on_its_way: Option<Sent>,
@@ -117,6 +119,7 @@ impl Held {
             sent,
             valid_until,
             next: None,
+            asked_at: None,
             risk_at: None,
             on_its_way: None,
             change: None,
@@ -196,7 +199,9 @@ impl Held {
         GivingBack::released(self.lock, mine, self.keep_data, valid_until, self.timing, now)
     }
 
+    /// One that is on its way left too early to count.
     pub(crate) fn heartbeat(&mut self, now: Instant) {
+        self.asked_at = Some(now);
         self.next = Some(now);
     }
 
@@ -226,6 +231,7 @@ impl Held {
         context: &mut Context<'_>,
     ) -> Renewal {
         self.next = None;
+        self.asked_at = None;
         let (mine, new) = self.draw(command, None, context);
         Renewal { name: name.clone(), mine, new }
     }
@@ -257,7 +263,8 @@ impl Held {
         let allowed = deadline(context.config.drift, context.now, lease).unwrap_or(context.now);
         if allowed < self.valid_until {
             self.valid_until = allowed;
-            context.tell(Event::Renewed { lock: self.lock, valid_until: allowed });
+            let (lock, sent) = (self.lock, self.sent);
+            context.tell(Event::Renewed { lock, sent, valid_until: allowed });
         }
     }
 
@@ -381,7 +388,7 @@ impl Held {
             && (context.now < valid_until || made(Bug::M12))
         {
             self.valid_until = valid_until;
-            context.tell(Event::Renewed { lock: self.lock, valid_until });
+            context.tell(Event::Renewed { lock: self.lock, sent: at, valid_until });
         }
         Step::Stay(self)
     }
@@ -406,10 +413,11 @@ impl Held {
 
     /// Counted from the sending, so that heartbeats do not drift later and later.
     fn schedule(&mut self) {
-        self.next = match self.timing.heartbeat {
+        let next = match self.timing.heartbeat {
             Heartbeat::Every(every) => Some(self.sent.saturating_add(every)),
-            Heartbeat::ByHand => self.next,
+            Heartbeat::ByHand => None,
         };
+        self.next = self.asked_at.or(next);
     }
 
     /// An amendment that did not come through has kept a heartbeat from leaving, which goes first now.

@@ -195,7 +195,7 @@ impl Open {
         self.next = if self.moves <= AT_ONCE {
             context.now
         } else {
-            context.after_spread(context.config.poll)
+            context.after_spread(context.config.look_every())
         };
     }
 
@@ -203,7 +203,7 @@ impl Open {
     pub(crate) fn watch(&mut self, dead_at: Option<Instant>, context: &mut Context<'_>) {
         self.moves = 0;
         self.failures = 0;
-        let poll = context.after_spread(context.config.poll);
+        let poll = context.after_spread(context.config.look_every());
         self.next = dead_at.map_or(poll, |dead_at| dead_at.min(poll));
     }
 

@@ -353,8 +353,12 @@ impl Row {
     }
 
     /// The server cannot be reached and says why: whoever has never had an answer is told at once.
+    /// Behind a lock of this very client nobody has needed one.
     pub(crate) fn fail_unanswered(&mut self, failure: &Failure, context: &mut Context<'_>) {
-        self.fail_those(|waiter| !waiter.answered, failure, context);
+        match self.stage {
+            Stage::Open(_) => self.fail_those(|waiter| !waiter.answered, failure, context),
+            Stage::Held(_) | Stage::GivingBack(_) => {}
+        }
     }
 
     /// Nobody can have the lock any more.

@@ -58,6 +58,11 @@ impl Waiter {
         }
     }
 
+    /// Whether it came too late for what was just shown, and does not wait for the next look.
+    pub(crate) const fn wants_an_answer_now(&self) -> bool {
+        !self.answered && !self.waits_its_turn()
+    }
+
     /// When it stops waiting if nothing happens.
     pub(crate) const fn gives_up_at(&self) -> Option<Instant> {
         self.give_up

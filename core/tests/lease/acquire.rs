@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::rig::{
-    Door, Rig, Seen, acquire, error, failed, foreign, free, granted, held_row, name_of, other,
-    refused, release_of, secs,
+    Door, Rig, Seen, acquire, error, failed, foreign, free, granted, held_row, millis, name_of,
+    other, refused, release_of, secs,
 };
 use pglock_core::{
-    AskError, Event, Failure, Instant, LockName, Outcome, Read, Reason, Request, Statement, Wait,
-    Wake,
+    AskError, Config, Event, Failure, Instant, LockName, Outcome, Read, Reason, Request, Statement,
+    Wait, Wake,
 };
 
 #[test]
@@ -165,6 +165,47 @@ fn a_repeated_try_takes_over_from_a_dead_holder() {
     }
     rig.ask("a", Wait::Try);
     assert_eq!(acquire(&rig.command()).seen, Some(foreign(1)));
+}
+
+#[test]
+fn a_try_that_comes_while_the_row_is_looked_at_asks_at_once() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 60_000)]);
+    let look = rig.until_command();
+    rig.events();
+    rig.pass(millis(1));
+    let tried = rig.ask("a", Wait::Try);
+    rig.rows(&look, vec![held_row(foreign(1), 60_000)]);
+    assert_eq!(rig.events, [], "that is what stood there before it was asked");
+    let again = rig.command();
+    rig.rows(&again, vec![held_row(foreign(1), 60_000)]);
+    assert_eq!(rig.busy().0, tried);
+}
+
+#[test]
+fn a_probe_looks_often_enough_to_be_answered_in_time() {
+    let mut config = Config::default();
+    config.poll = secs(1_000);
+    let mut rig = Rig::with(config);
+    let lock = rig.ask("a", Wait::Probe);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 60_000)]);
+    rig.events();
+    for _ in 0..20 {
+        let look = rig.until_command();
+        assert_eq!(rig.events(), []);
+        if let Statement::Acquire(take) = look.statement() {
+            assert_eq!(take.seen, Some(foreign(1)));
+            rig.rows(&look, vec![granted(&look, 1)]);
+            rig.drain();
+            assert!(rig.client.valid_until(lock).is_some());
+            return;
+        }
+        rig.rows(&look, vec![held_row(foreign(1), 60_000)]);
+    }
+    panic!("it never takes over");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn lost(lock: LockId, cause: LossCause) -> Event {
 }
 
 fn renewed_now(rig: &Rig, lock: LockId) -> Event {
-    Event::Renewed { lock, valid_until: rig.now.checked_add(VALID).unwrap() }
+    Event::Renewed { lock, sent: rig.now, valid_until: rig.now.checked_add(VALID).unwrap() }
 }
 
 fn amend_of(command: &Command) -> &pglock_core::Amend {
@@ -43,7 +43,7 @@ fn a_heartbeat_leaves_when_it_is_due_and_extends_from_its_sending() {
     rig.pass(secs(1));
     rig.rows(&beat, vec![verdict("a", "renewed")]);
     let valid_until = sent.checked_add(VALID).unwrap();
-    assert_eq!(rig.event(), Event::Renewed { lock, valid_until });
+    assert_eq!(rig.event(), Event::Renewed { lock, sent, valid_until });
     rig.until_command();
     assert_eq!(rig.now.since(sent), secs(5));
 }
@@ -304,6 +304,27 @@ fn heartbeats_by_hand_leave_only_when_asked_for() {
     assert_eq!(rig.event(), lost(lock, LossCause::Expired));
 }
 
+/// One that is on its way counts from an earlier moment than the caller asks for.
+#[test]
+fn a_heartbeat_asked_for_while_one_is_on_its_way_is_sent_after_it() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    let beat = rig.until_command();
+    let sent = rig.now;
+    rig.pass(secs(1));
+    rig.client.heartbeat(lock, rig.now).unwrap();
+    rig.no_command();
+    rig.rows(&beat, vec![verdict("a", "renewed")]);
+    let again = rig.command();
+    let valid_until = sent.checked_add(VALID).unwrap();
+    assert_eq!(rig.event(), Event::Renewed { lock, sent, valid_until });
+    rig.rows(&again, vec![verdict("a", "renewed")]);
+    assert_eq!(rig.event(), renewed_now(&rig, lock));
+    let before = rig.now;
+    rig.until_command();
+    assert_eq!(rig.now.since(before), secs(5));
+}
+
 #[test]
 fn shortening_a_lease_lowers_the_deadline_before_anything_is_sent() {
     let mut rig = Rig::new();
@@ -312,7 +333,7 @@ fn shortening_a_lease_lowers_the_deadline_before_anything_is_sent() {
     rig.client.amend(lock, amendment, rig.now).unwrap();
     let output = rig.client.poll_output(rig.now);
     let valid_until = rig.now.checked_add(Duration::from_nanos(1_958_415_841)).unwrap();
-    let lowered = Event::Renewed { lock, valid_until };
+    let lowered = Event::Renewed { lock, sent: rig.now, valid_until };
     assert_eq!(output, pglock_core::Output::Event(lowered.clone()));
     assert_eq!(rig.client.valid_until(lock), Some(valid_until));
     let amend = rig.command();

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Config, Event, Failure, Instant, Outcome, Question, ServerError, Severity, Wait,
+    Config, Event, Failure, Instant, Outcome, Question, Row, ServerError, Severity, Statement,
+    Value, Wait,
 };
 
 use crate::rig::{
@@ -225,7 +226,35 @@ fn a_refusal_for_good_does_not_end_a_lock() {
     let beat = rig.until_command();
     rig.rows(&beat, vec![verdict("a", "renewed")]);
     let valid_until = rig.client.valid_until(lock).unwrap();
-    assert_eq!(rig.event(), Event::Renewed { lock, valid_until });
+    assert_eq!(rig.event(), Event::Renewed { lock, sent: rig.now, valid_until });
+}
+
+#[test]
+fn a_refusal_for_good_does_not_end_the_wait_for_an_own_lock() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    let waiter = rig.ask("a", Wait::ForEver);
+    rig.door = Door::Shut(Some(fatal("28P01")));
+    let opened = rig.opened.len();
+    let beat = rig.until_command();
+    assert!(rig.opened.len() > opened, "a connection for renewals is refused");
+    rig.rows(&beat, vec![verdict("a", "renewed")]);
+    assert_eq!(rig.event().lock(), Some(lock));
+    rig.client.cancel(waiter, rig.now).unwrap();
+    assert_eq!(rig.event(), Event::Cancelled { lock: waiter }, "it has waited until now");
+}
+
+#[test]
+fn pauses_of_no_length_still_are_pauses() {
+    let mut config = Config::default();
+    config.backoff.longest = Duration::ZERO;
+    let mut rig = Rig::with(config);
+    rig.door = Door::Shut(None);
+    rig.ask("a", Wait::ForEver);
+    while rig.opened.len() < 10 {
+        rig.now = rig.drain().at.unwrap();
+    }
+    assert_eq!(gaps_of(&rig, 9)[1..], [millis(1); 8]);
 }
 
 #[test]

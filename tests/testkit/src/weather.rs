@@ -160,7 +160,8 @@ impl World {
         let (name, token) = (self.names[name].clone(), Token::new(token));
         let evict = Evict { name, token, lock_timeout: Duration::ZERO };
         let outcome = self.server.execute(&Statement::Evict(evict));
-        self.trace.note(self.now, &outcome, || format!("an operator evicts the holder: {outcome:?}"));
+        self.trace
+            .note(self.now, &outcome, || format!("an operator evicts the holder: {outcome:?}"));
         if matches!(&outcome, Outcome::Rows(rows) if !rows.is_empty()) {
             self.meet(Coincidence::HolderEvicted);
         }

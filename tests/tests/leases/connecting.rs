@@ -186,6 +186,10 @@ fn the_sync_adapter_works_inside_a_tokio_program() {
         assert!(lock.release().unwrap().confirmed);
         drop(locks.acquire("b").unwrap());
         locks.shut_down();
+        let too_long = pglock_postgres::Locks::builder().lease(ms(3_600_000));
+        assert!(matches!(too_long.connect(database.url()), Err(Error::Config(_))));
+        let no_table = pglock_postgres::Locks::builder().table("none").create_table(false);
+        assert!(matches!(no_table.connect(database.url()), Err(Error::Table(_))));
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }

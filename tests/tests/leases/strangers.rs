@@ -13,6 +13,7 @@ over_both_adapters! {
     one_poisoned_row_harms_no_other_lock,
     a_blocked_grant_holds_up_no_renewal,
     a_release_waits_for_a_locked_row,
+    a_locked_table_does_not_pile_up_connections,
     a_fence_holds_up_grants_but_no_heartbeats,
 }
 
@@ -132,6 +133,29 @@ async fn a_release_waits_for_a_locked_row(adapter: Adapter) {
     stranger.execute("COMMIT").await;
     assert!(releasing.await.unwrap().unwrap().confirmed);
     assert!(!locks.get("a").await.unwrap().unwrap().is_held());
+}
+
+/// As when somebody rebuilds it. A statement that waits for the table has not set its time-out yet.
+async fn a_locked_table_does_not_pile_up_connections(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks_with(options().lease(ms(4_000)), &database).await;
+    let stranger = database.connect().await;
+    stranger.execute("BEGIN; LOCK TABLE locks").await;
+    let before = locks.counters().await.unwrap().commands;
+    let waiting = tokio::spawn({
+        let locks = locks.clone();
+        async move { locks.acquire("a").await }
+    });
+    eventually("it was asked again and again", async || {
+        locks.counters().await.unwrap().commands > before + 12
+    })
+    .await;
+    let ours = "SELECT count(*) FROM pg_stat_activity \
+                WHERE datname = current_database() AND application_name = 'pglock'";
+    let ours: u32 = stranger.ask(ours).await.unwrap().parse().unwrap();
+    assert!(ours < 8, "{ours} connections for one waiter");
+    stranger.execute("COMMIT").await;
+    assert!(waiting.await.unwrap().unwrap().is_held());
 }
 
 /// A transaction that holds the row in the mode of a fence.

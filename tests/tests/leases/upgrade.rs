@@ -12,6 +12,7 @@ over_both_adapters! {
     an_upgrade_waits_for_whoever_uses_the_table,
     a_client_that_does_not_own_the_table_is_told_so,
     a_table_that_cannot_be_mended_in_passing_is_refused,
+    an_owner_who_mends_the_sequence_by_hand_does_not_turn_tokens_back,
     a_client_that_owns_nothing_uses_a_table_that_is_fit,
 }
 
@@ -128,6 +129,18 @@ async fn a_table_that_cannot_be_mended_in_passing_is_refused(adapter: Adapter) {
     for what in ["column record_version_number has type integer", "no unique index"] {
         assert!(report.problems.iter().any(|problem| problem.what.contains(what)), "{refused}");
     }
+}
+
+async fn an_owner_who_mends_the_sequence_by_hand_does_not_turn_tokens_back(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks(&database).await;
+    let token = locks.acquire("a").await.unwrap().token();
+    database.execute("DROP SEQUENCE locks_token");
+    let report = locks.check_table().await.unwrap();
+    let [problem] = report.problems.as_slice() else { panic!("{report:?}") };
+    database.execute(&problem.mend);
+    let locks = adapter.open(options().create_table(false), database.url()).await.unwrap();
+    assert!(locks.acquire("b").await.unwrap().token() > token);
 }
 
 async fn a_client_that_owns_nothing_uses_a_table_that_is_fit(adapter: Adapter) {

@@ -220,6 +220,50 @@ async fn a_check_names_what_differs() {
     assert_eq!(found, wanted);
 }
 
+/// The sequence of tokens is not the table's own: a dump of the table, or its move to another schema, leaves it
+/// behind.
+#[tokio::test]
+async fn tokens_go_on_after_those_of_a_table_that_came_without_its_sequence() {
+    let locks = Locks::new().await;
+    let before = locks.actor().await;
+    for number in 1..=5 {
+        before.take("a", number).await;
+        before.release(release("a", number)).await.unwrap();
+    }
+    locks.database.execute("DROP SEQUENCE locks_token");
+    let actor = locks.actor().await;
+    actor.create_table().await.unwrap();
+    assert_eq!(actor.take("b", 6).await, 6);
+}
+
+/// As after a restore over a table whose sequence has drawn less.
+#[tokio::test]
+async fn a_row_that_has_seen_a_later_token_counts_too() {
+    let locks = Locks::new().await;
+    let actor = locks.actor().await;
+    locks.database.execute("INSERT INTO locks (name, fencing_token) VALUES ('a', 1000)");
+    assert_eq!(actor.take("a", 1).await, 1001);
+    assert_eq!(actor.take("b", 2).await, 2);
+}
+
+#[tokio::test]
+async fn dropping_leaves_the_sequences_of_others_alone() {
+    let database = Server::shared().database();
+    database
+        .execute("CREATE SCHEMA first; CREATE SCHEMA second; CREATE SEQUENCE first.locks_token");
+    let locks = locks_in(database);
+    let actor = locks.actor().await;
+    actor.session.execute("SET search_path = second").await;
+    actor.create_table().await.unwrap();
+    actor.session.execute("SET search_path = first, second").await;
+    for _ in 0..2 {
+        actor.run(&Statement::DropTable).await.unwrap();
+        let left = "SELECT string_agg(relnamespace::regnamespace || '.' || relname, ',') \
+                    FROM pg_class WHERE relname LIKE 'locks%'";
+        assert_eq!(actor.session.ask(left).await.as_deref(), Some("first.locks_token"));
+    }
+}
+
 /// Two sequences for one table would let tokens go backwards from one role to another.
 #[tokio::test]
 async fn the_sequences_stand_beside_the_table_whatever_the_search_path() {

@@ -50,10 +50,11 @@ impl Locks {
         clock: impl Clock,
     ) -> Result<Self, Error> {
         let create = options.creates_table();
-        let patience = options.connect_deadline_set()?;
+        let client = options.client()?;
         let connect = Arc::new(connect);
-        let first = first_session(&connect, patience)?;
-        let line = Drive::start(options.client()?, connect, Some(first), Arc::new(clock))?;
+        // Nothing may fail between here and the loop: drivers must not be dropped on a caller's thread.
+        let first = first_session(&connect, client.config().connect_deadline)?;
+        let line = Drive::start(client, connect, Some(first), Arc::new(clock))?;
         let inner = locks::Locks::on(line);
         inner.ready_table(create).block_on()?;
         Ok(Self { inner })

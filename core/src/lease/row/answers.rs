@@ -53,6 +53,9 @@ impl Row {
                 let own =
                     self.waiters.front().map_or(context.config.lease, |head| head.timing.lease);
                 open.watch(sighting.dead_at(own, context.config), context);
+                if self.waiters.iter().any(Waiter::wants_an_answer_now) {
+                    open.ask_at(context.now);
+                }
                 self.sighting = Some(sighting);
             }
             Meaning::Moved => {

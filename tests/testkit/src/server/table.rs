@@ -79,7 +79,7 @@ impl Table {
         if cfg!(pglock_bugs) {
             self.owners.insert(acquire.new, acquire.owner.clone());
         }
-        let token = self.last_token;
+        let token = self.last_token.max(row.token.map_or(0, |token| token.saturating_add(1)));
         let grant = |row: &mut Record| {
             if !keeps_token {
                 row.token = Some(token);
