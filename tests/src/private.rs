@@ -143,7 +143,12 @@ impl Private {
     }
 
     /// Starts it again with TLS for those who ask for it.
+    ///
+    /// # Panics
+    /// When its programs were built without TLS.
     pub fn encrypt(&self, certificate: &Certificate) {
+        let library = scalar(&self.url(), "SHOW ssl_library");
+        assert!(!library.is_empty(), "{}: built without TLS", self.programs.display());
         self.keep("server.crt", certificate.pem());
         self.keep("server.key", &certificate.key);
         self.configure("ssl = on\n").expect("a server to configure");
@@ -165,9 +170,9 @@ impl Private {
 
     /// Waits until this standby shows all that is committed on its primary now.
     pub fn follow(&self, primary: &Self) {
-        let goal: Lsn = scalar(&primary.url(), "SELECT pg_current_wal_lsn()::text");
+        let goal = position(&primary.url(), "SELECT pg_current_wal_lsn()::text");
         let deadline = Instant::now() + PATIENCE;
-        while scalar(&self.url(), "SELECT pg_last_wal_replay_lsn()::text") < goal {
+        while position(&self.url(), "SELECT pg_last_wal_replay_lsn()::text") < goal {
             assert!(Instant::now() < deadline, "the standby does not reach {goal:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -264,12 +269,12 @@ fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-fn scalar(url: &str, query: &str) -> Lsn {
-    database::administer(url, |client| {
-        let text: String = client.query_one(query, &[])?.get(0);
-        Ok(text.parse().expect("a WAL position"))
-    })
-    .expect("a WAL position")
+fn position(url: &str, query: &str) -> Lsn {
+    scalar(url, query).parse().expect("a WAL position")
+}
+
+fn scalar(url: &str, query: &str) -> String {
+    database::administer(url, |client| Ok(client.query_one(query, &[])?.get(0))).expect("an answer")
 }
 
 /// Output goes to a file, since a server that a program starts would keep a pipe open.

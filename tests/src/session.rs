@@ -92,9 +92,8 @@ impl Session {
             format!("EXPLAIN (VERBOSE, COSTS OFF) EXECUTE planned({})", values.join(", "));
         let plan = self.client.simple_query(&explain).await.expect("a plan");
         self.execute("DEALLOCATE planned; RESET plan_cache_mode").await;
-        let lines = plan.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
+        let lines = plan.iter().filter_map(|message| {
+            if let SimpleQueryMessage::Row(row) = message { row.get(0) } else { None }
         });
         lines.map(|line| format!("{line}\n")).collect()
     }
