@@ -3,7 +3,8 @@
 
 macro_rules! bugs {
     ($($(#[$doc:meta])* $bug:ident),* $(,)?) => {
-        /// A mistake that the tests must notice. The numbers are those of the list of deliberate bugs.
+        /// A mistake that the tests must notice. The numbers are those of the list of deliberate bugs; one
+        /// with a name of its own is not on it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Bug { $($(#[$doc])* $bug),* }
@@ -92,6 +93,8 @@ bugs! {
     M67,
     /// Renewals wait behind a blocked grant.
     M68,
+    /// A challenger waits two leases: safe, but too slow.
+    TwoLeases,
 }
 
 #[cfg(pglock_bugs)]

@@ -49,6 +49,7 @@ impl Sighting {
             return own;
         }
         match self.lease {
+            Some(lease) if made(Bug::TwoLeases) => lease.saturating_mul(2),
             Some(lease) => lease,
             None if self.rvn.is_marked() => config.longest_lease,
             None => config.foreign.dead_after(own),

@@ -22,6 +22,8 @@ coincidences! {
     TookOver,
     /// A row was taken over that a Go client had left behind.
     TookOverFromGo,
+    /// A row was taken over by a client that had nothing to do but wait for it, which must be prompt.
+    TookOverPromptly,
     /// A row was refused because another client holds it.
     Refused,
     /// A row was refused because a Go client holds it.

@@ -21,9 +21,7 @@ impl World {
         self.healed = true;
         self.healed_at = self.now;
         self.faults = self.faults.healed();
-        for process in &mut self.processes {
-            process.paused_until = process.paused_until.min(self.now);
-        }
+        (0..self.processes.len()).for_each(|client| self.rouse(client));
         for name in 0..self.names.len() {
             self.server.unlock_row(&self.names[name]);
         }

@@ -38,6 +38,11 @@ mod network;
     reason = "the world's own indices; if one is wrong the history is worthless"
 )]
 mod oracle;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
+mod patience;
 mod plan;
 #[expect(
     clippy::indexing_slicing,

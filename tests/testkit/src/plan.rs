@@ -133,6 +133,34 @@ impl Plan {
         self.slowest(nanos(longest) + self.granularity)
     }
 
+    /// How long a client pauses at most after something went wrong.
+    pub(crate) fn longest_pause(&self) -> u64 {
+        self.slowest(nanos(self.config.backoff.longest) + self.granularity)
+    }
+
+    /// How long it takes at most, once all is well, until a row that nobody writes any more is taken over:
+    /// a poll until it is seen, its lease, and the round trips on the way there.
+    ///
+    /// A look may be under way when the row is written, and one when its lease has passed. Before the
+    /// next look, and the take-over, each other name may have a statement on the one session.
+    pub(crate) fn latest_take_over(&self, lease: u64) -> u64 {
+        let seen = self.slowest(nanos(self.config.poll) + self.granularity);
+        let watched = self.slowest(lease + self.granularity);
+        let round_trips = 4 + 2 * self.names as u64;
+        seen + watched + self.round_trip() * round_trips + self.granularity * 4
+    }
+
+    /// Whether no reply is overdue once all is well, however short the lease it is about.
+    pub(crate) fn replies_in_time(&self) -> bool {
+        let shortest = if self.mixed_leases { self.config.lease / 4 } else { self.config.lease };
+        let deadline = nanos(self.config.reply_deadline.min(shortest / 4));
+        self.round_trip() + self.granularity * 4 < self.fastest(deadline)
+    }
+
+    const fn round_trip(&self) -> u64 {
+        self.faults.usual_delay * 2
+    }
+
     /// A lease that a user may ask for.
     pub(crate) fn other_lease(&self, tape: &mut Tape) -> Duration {
         self.config.lease * tape.pick(&[4, 2, 8, 1, 16]) / 4

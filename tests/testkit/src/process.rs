@@ -9,6 +9,7 @@ use pglock_core::{
 use crate::clock::{Clock, Style};
 use crate::coincidence::Coincidence;
 use crate::oracle::{Verdict, broken};
+use crate::patience::Patience;
 use crate::workload::User;
 use crate::world::{Happening, World};
 
@@ -29,6 +30,7 @@ pub(crate) struct Process {
     /// When the last reply was handled, on its clock.
     heard: Instant,
     identity: Identity,
+    pub(crate) patience: Patience,
 }
 
 /// More outputs in a row than any moment needs.
@@ -74,6 +76,7 @@ impl World {
             last_reading: Instant::default(),
             heard: Instant::default(),
             identity,
+            patience: Patience::new(self.names.len(), self.now),
         };
         match self.processes.get_mut(client) {
             Some(place) => *place = process,
@@ -116,6 +119,14 @@ impl World {
         let reading = process.clock.read(self.now, late);
         process.last_reading = process.last_reading.max(reading);
         reading
+    }
+
+    /// A process that stood still, or overslept, looks at its clock.
+    pub(crate) fn rouse(&mut self, client: usize) {
+        let process = &mut self.processes[client];
+        process.paused_until = process.paused_until.min(self.now);
+        let turn = process.turn;
+        self.queue.plan(self.now, Happening::Wake { client, turn });
     }
 
     pub(crate) fn wake(&mut self, client: usize, turn: u64) -> Verdict {
@@ -172,6 +183,8 @@ impl World {
         let process = &mut self.processes[client];
         let who = process.who;
         self.trace.note(self.now, (who, session), || format!("w{who} closes {session:?}"));
+        self.trouble(client);
+        let process = &mut self.processes[client];
         // It may have broken before the core could know.
         if let Some(place) = process.sessions.iter().position(|(open, _)| *open == session) {
             let (_, link) = process.sessions.swap_remove(place);
@@ -238,6 +251,7 @@ impl World {
         if !self.accept(link) {
             return self.refused(link, Some(Self::starting_up()));
         }
+        self.trouble(client);
         let reading = self.read_clock(client);
         let session = self.links[link].session;
         self.processes[client].client.handle_connected(session, reading);
@@ -268,6 +282,7 @@ impl World {
     }
 
     fn lose_session(&mut self, client: usize, link: usize, error: Option<ServerError>) -> Verdict {
+        self.trouble(client);
         let session = self.links[link].session;
         let reading = self.read_clock(client);
         let process = &mut self.processes[client];
@@ -325,6 +340,7 @@ impl World {
         self.trace.note(self.now, (who, reading, command, awaited), || {
             format!("w{who} at {} hears of {command:?}, awaited: {awaited}", reading.as_nanos())
         });
+        self.note_answer(client, flight);
         let process = &mut self.processes[client];
         process.heard = process.last_reading;
         process.client.handle_outcome(command, outcome, reading);

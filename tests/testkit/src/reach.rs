@@ -25,6 +25,8 @@ impl World {
         if late && !changes.is_empty() {
             self.reached.met(Coincidence::AppliedLate);
         }
+        let since = |change: &Change| self.waiting_since(flight, self.index_of(&change.name)?);
+        let waited = changes.first().and_then(since).is_some();
         let met = &mut self.reached;
         let before = changes.first().and_then(|change| change.before.as_ref());
         match (&self.flights[flight].statement, outcome) {
@@ -35,7 +37,13 @@ impl World {
             },
             (Statement::Acquire(acquire), Outcome::Rows(rows)) => {
                 let values = rows.first().map_or(&[][..], |row| &row.0);
-                acquired(acquire, before, values).into_iter().for_each(|which| met.met(which));
+                let which = acquired(acquire, before, values);
+                which.into_iter().for_each(|which| met.met(which));
+                if let (true, Some(Coincidence::TookOver | Coincidence::TookOverFromGo)) =
+                    (waited, which)
+                {
+                    met.met(Coincidence::TookOverPromptly);
+                }
             }
             (Statement::Renew(renew), Outcome::Rows(rows)) => {
                 let settled = |change: &&Change| has_settled(renew, change);

@@ -109,7 +109,7 @@ impl World {
             Wait::AtMost(span) => Some(reading.saturating_add(span)),
             Wait::ForEver | Wait::Try | Wait::Probe => None,
         };
-        let asked = Asked { name: asked_for, by_hand, give_up };
+        let asked = Asked { name: asked_for, at: self.now, by_hand, give_up };
         self.oracle.lives.asked(Holder { who, lock }, asked)?;
         if self.tape.below(5) == 4 {
             let after = self.tape.log_uniform(self.plan.lease / 16_384, self.plan.lease * 2);

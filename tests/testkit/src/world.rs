@@ -203,17 +203,19 @@ impl World {
     /// A statement was run: its changes go into the books.
     pub(crate) fn committed(&mut self, flight: usize, outcome: &Outcome) {
         let changes = self.server.take_changes();
-        let Flight { link, statement, sent, command, .. } = &self.flights[flight];
+        let Flight { link, statement, command, .. } = &self.flights[flight];
         let link = &self.links[*link];
         let (who, now) = (link.who, self.now);
         let facts = (who, command, statement, outcome);
         self.trace.note(now, facts, || format!("w{who} {command:?} {statement:?} -> {outcome:?}"));
         let zombie = !link.open || self.oracle.lives.is_dead(who);
-        let cause = Cause::Statement { now, who, sent: *sent, zombie, statement };
         for change in &changes {
             if self.verdict.is_ok()
                 && let Some(name) = self.index_of(&change.name)
             {
+                let waiting_since = self.waiting_since(flight, name);
+                let Flight { sent, ref statement, .. } = self.flights[flight];
+                let cause = Cause::Statement { now, who, sent, zombie, waiting_since, statement };
                 self.verdict = self.oracle.changed(name, change, &cause, &self.plan);
             }
         }

@@ -71,6 +71,8 @@ pub(crate) enum Cause<'a> {
         /// When it left its client.
         sent: u64,
         zombie: bool,
+        /// Since when its client has waited for the row and nothing else.
+        waiting_since: Option<u64>,
         statement: &'a Statement,
     },
     /// An operator, or a Go client.
@@ -154,8 +156,8 @@ impl Ledger {
                 book.number_since = now;
                 Ok(())
             }
-            Cause::Statement { now, who, sent, zombie, statement } => {
-                let entry = Entry { now, who, sent, zombie, plan, lives };
+            Cause::Statement { now, who, sent, zombie, waiting_since, statement } => {
+                let entry = Entry { now, who, sent, zombie, waiting_since, plan, lives };
                 match statement {
                     Statement::Acquire(acquire) => book.acquired(&entry, change, acquire),
                     Statement::Release(_) => book.released(&entry, change),
@@ -181,6 +183,7 @@ struct Entry<'a> {
     who: usize,
     sent: u64,
     zombie: bool,
+    waiting_since: Option<u64>,
     plan: &'a Plan,
     lives: &'a Lives,
 }
@@ -200,7 +203,11 @@ impl Book {
             None => {}
             Some(rvn) if rvn == acquire.new => return self.run_twice(before, after),
             Some(_) if self.current_is_idle_of(entry) => {}
-            Some(rvn) if Some(rvn) == acquire.seen => self.check_age(entry, before, acquire)?,
+            Some(rvn) if Some(rvn) == acquire.seen => {
+                let lease = entry.lease_to_watch(before, acquire);
+                self.check_age(entry, before, lease)?;
+                self.check_promptness(entry, before, lease)?;
+            }
             Some(rvn) => {
                 return broken(
                     "O2",
@@ -248,13 +255,7 @@ impl Book {
         })
     }
 
-    fn check_age(&self, entry: &Entry<'_>, before: &Record, acquire: &Acquire) -> Verdict {
-        let marked = before.rvn.is_some_and(Rvn::is_marked);
-        let foreign = entry.plan.config.foreign;
-        let lease = match before.lease_ms.and_then(|lease| u64::try_from(lease).ok()) {
-            Some(lease) if marked => lease * 1_000_000,
-            Some(_) | None => nanos(acquire.lease.max(foreign.lease) + foreign.heartbeat * 2),
-        };
+    fn check_age(&self, entry: &Entry<'_>, before: &Record, lease: u64) -> Verdict {
         let least = entry.plan.fastest(lease);
         let age = entry.sent.saturating_sub(self.number_since);
         if age >= least {
@@ -265,6 +266,23 @@ impl Book {
             format!(
                 "w{} took over {:?} that had stood for {age} ns; none can have watched it long \
                  enough before {least} ns",
+                entry.who, before.rvn
+            ),
+        )
+    }
+
+    /// L1: whoever waits, with nothing in its way, takes over as soon as it may.
+    fn check_promptness(&self, entry: &Entry<'_>, before: &Record, lease: u64) -> Verdict {
+        let Some(waiting) = entry.waiting_since else { return Ok(()) };
+        let wait = entry.now.saturating_sub(waiting.max(self.number_since));
+        let most = entry.plan.latest_take_over(lease);
+        if wait <= most {
+            return Ok(());
+        }
+        broken(
+            "O5",
+            format!(
+                "L1: w{} took over {:?} after {wait} ns of waiting, though {most} ns are enough",
                 entry.who, before.rvn
             ),
         )
@@ -353,6 +371,16 @@ impl Book {
 }
 
 impl Entry<'_> {
+    /// How long a challenger must see the row unchanged.
+    fn lease_to_watch(&self, row: &Record, acquire: &Acquire) -> u64 {
+        let marked = row.rvn.is_some_and(Rvn::is_marked);
+        let foreign = self.plan.config.foreign;
+        match row.lease_ms.and_then(|lease| u64::try_from(lease).ok()) {
+            Some(lease) if marked => lease * 1_000_000,
+            Some(_) | None => nanos(acquire.lease.max(foreign.lease) + foreign.heartbeat * 2),
+        }
+    }
+
     fn promise(&self, number_since: u64, row: &Record) -> u64 {
         let lease = row.lease_ms.and_then(|lease| u64::try_from(lease).ok()).unwrap_or(0);
         number_since.saturating_add(self.plan.fastest(lease * 1_000_000))

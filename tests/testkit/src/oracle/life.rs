@@ -35,6 +35,8 @@ struct Life {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     pub(crate) name: usize,
+    /// At true time.
+    pub(crate) at: u64,
     pub(crate) by_hand: bool,
     /// The reading at which it must have ended if it has not been granted.
     pub(crate) give_up: Option<Instant>,
@@ -100,6 +102,12 @@ impl Lives {
     pub(crate) fn holding(&self, who: usize, name: usize) -> Option<LockId> {
         let held = |life: &Life| life.stage == Stage::Held && life.asked.name == name;
         self.people[who].locks.iter().find(|(_, life)| held(life)).map(|(lock, _)| *lock)
+    }
+
+    /// Since when somebody has waited for this name.
+    pub(crate) fn waiting_since(&self, who: usize, name: usize) -> Option<u64> {
+        let waits = |life: &&Life| life.stage == Stage::Asked && life.asked.name == name;
+        self.people[who].locks.values().filter(waits).map(|life| life.asked.at).min()
     }
 
     fn life(&self, holder: Holder) -> Option<&Life> {
