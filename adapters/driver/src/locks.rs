@@ -231,7 +231,7 @@ impl Locks {
     }
 
     /// Gives all locks back, ends all that is under way and closes the connections. Without a server
-    /// it takes as long as [`Options::patience`] says.
+    /// it takes no longer than the [`Options::patience`](crate::Options::patience).
     pub async fn shut_down(&self) {
         let (reply, over) = oneshot::channel();
         self.line.post(Ask::ShutDown(Some(reply)));

@@ -571,3 +571,21 @@ fn acquire_or_renew(command: &Command) -> String {
         _ => format!("{:?}", renew(command)),
     }
 }
+
+#[test]
+fn a_shut_down_with_a_lock_and_no_server_takes_no_longer_either() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    rig.door = Door::Shut(None);
+    rig.client.shut_down(rig.now);
+    let start = rig.now;
+    let release = rig.command();
+    rig.client.handle_disconnected(release.session(), None, rig.now);
+    while let Some(at) = rig.drain().at {
+        assert!(!rig.client.is_shut_down());
+        rig.now = at;
+    }
+    assert_eq!(rig.events(), [Event::Released { lock, confirmed: false }]);
+    assert!(rig.client.is_shut_down());
+    assert_eq!(rig.now.since(start), secs(10));
+}

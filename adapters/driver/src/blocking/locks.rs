@@ -178,7 +178,7 @@ impl Locks {
     }
 
     /// Gives all locks back, ends all that is under way and closes the connections. Without a server
-    /// it takes as long as [`Options::patience`] says.
+    /// it takes no longer than the [`Options::patience`](crate::Options::patience).
     pub fn shut_down(&self) {
         self.inner.shut_down().block_on();
     }
