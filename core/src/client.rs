@@ -225,8 +225,8 @@ impl Client {
         now: Instant,
     ) {
         self.advance(now);
-        if let Some(error) = &error {
-            self.note_connect_error(error);
+        if let Some(error) = error.filter(|_| self.sessions.knows(session)) {
+            self.note_connect_error(&error);
         }
         let now = self.now;
         let lost = self.sessions.disconnected(session, &self.config, &mut self.jitter, now);

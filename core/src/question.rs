@@ -142,7 +142,7 @@ impl Questions {
         let (id, asked) = self.asked.iter_mut().find(|(_, asked)| due(asked))?;
         asked.on_its_way = true;
         let statement = asked.question.statement(context.config);
-        Some((*id, statement, context.config.patience))
+        Some((*id, statement, asked.question.reply_deadline(context.config)))
     }
 
     pub(crate) fn handle_outcome(
@@ -212,6 +212,16 @@ impl Asked {
 }
 
 impl Question {
+    /// What may take long gets all the time there is; the rest is asked once more if it gets no answer.
+    fn reply_deadline(&self, config: &Config) -> Duration {
+        match self {
+            Self::Get(_) | Self::Evict { .. } | Self::CheckTable => {
+                config.reply_deadline.min(config.patience)
+            }
+            Self::List { .. } | Self::CreateTable | Self::DropTable => config.patience,
+        }
+    }
+
     fn statement(&self, config: &Config) -> Statement {
         match self {
             Self::Get(name) => Statement::Read(Read::One(name.clone())),

@@ -180,6 +180,10 @@ impl Sessions {
         }
     }
 
+    pub(crate) fn knows(&self, session: SessionId) -> bool {
+        self.lanes.iter().any(|lane| lane.state.id() == Some(session))
+    }
+
     /// The session is gone. Answers the command that was on it.
     pub(crate) fn disconnected(
         &mut self,

@@ -288,9 +288,10 @@ impl Desk {
         self.tickets.remove(&party.ticket);
         match party.stage {
             Stage::Asking(progress) => report(&progress, Progress::Refused(error)),
+            // Nobody must see that it ended without seeing how.
             Stage::Holding(holding) => {
-                holding.hold.end();
                 answer(holding.ending, ending);
+                holding.hold.end();
             }
             Stage::Cancelled => {}
         }

@@ -182,13 +182,13 @@ impl Held {
     }
 
     /// The row is left alone until others may take it anyway: the work under the lock may need the rest
-    /// of the lease to stop.
+    /// of the lease, which its own clock trusts no longer, to stop.
     fn expire(self, context: &mut Context<'_>) -> Step {
         context.tell(Event::Lost { lock: self.lock, cause: LossCause::Expired });
         if made(Bug::M58) {
             context.tell(Event::Lost { lock: self.lock, cause: LossCause::Expired });
         }
-        let lease_over = context.now.saturating_add(self.timing.lease);
+        let lease_over = self.sent.saturating_add(self.timing.lease).max(context.now);
         Step::GiveBack(GivingBack::abandoned(self.numbers(), self.timing, lease_over))
     }
 

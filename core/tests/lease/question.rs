@@ -209,13 +209,17 @@ fn a_question_without_a_reply_is_given_up_and_a_late_answer_is_nobodys() {
     let mut rig = Rig::new();
     let question = ask(&mut rig, get());
     let start = rig.now;
-    let command = rig.command();
+    let first = rig.command();
+    let again = rig.until_command();
+    assert_eq!(rig.now.since(start), secs(5), "a silent connection costs one reply deadline");
     assert_eq!(rig.until_event(), unreachable(question, None));
     assert_eq!(rig.now.since(start), secs(10));
-    assert_eq!(rig.closed, [command.session()]);
-    rig.rows(&command, vec![]);
+    assert_eq!(rig.closed, [first.session(), again.session()]);
+    for command in [first, again] {
+        rig.rows(&command, vec![]);
+    }
     assert_eq!(rig.events(), []);
-    assert_eq!(rig.client.counters().ignored_outcomes, 1);
+    assert_eq!(rig.client.counters().ignored_outcomes, 2);
 }
 
 #[test]

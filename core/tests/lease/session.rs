@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Config, Event, Failure, Instant, Outcome, Question, Row, ServerError, Severity, Statement,
-    Value, Wait,
+    Config, Event, Failure, Instant, Outcome, Question, ServerError, Severity, Wait,
 };
 
 use crate::rig::{

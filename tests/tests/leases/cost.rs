@@ -42,7 +42,7 @@ async fn life_of_a_lock(locks: &Locks, mut look: impl FnMut(&str)) {
     lock.release().await.unwrap();
     look("record_version_number = NULL");
     locks.get("a").await.unwrap();
-    look("WHERE name = $1");
+    look("WHERE l.name = $1");
 }
 
 async fn every_ask_is_one_round_trip(adapter: Adapter) {
