@@ -57,6 +57,7 @@ mod queue;
 mod reach;
 mod rng;
 mod server;
+mod shrink;
 mod simulate;
 mod tape;
 mod trace;

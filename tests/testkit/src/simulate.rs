@@ -32,6 +32,8 @@ pub struct Violation {
     pub scenario: Scenario,
     /// Every choice, for [`Tape::replay`].
     pub tape: Vec<u64>,
+    /// How many events it took.
+    pub steps: u64,
     /// What happened, a line each: nanoseconds of true time, then what.
     pub log: Vec<String>,
 }
@@ -41,7 +43,8 @@ impl fmt::Display for Violation {
         for line in &self.log {
             writeln!(f, "{line}")?;
         }
-        writeln!(f, "scenario {:?}, {} choices", self.scenario, self.tape.len())?;
+        let Self { scenario, tape, steps, .. } = self;
+        writeln!(f, "scenario {scenario:?}, {} choices, {steps} events", tape.len())?;
         write!(f, "{}", self.broken)
     }
 }
@@ -67,7 +70,7 @@ pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
 /// When a rule was broken.
 pub fn run(scenario: Scenario, tape: Tape) -> Result<History, Box<Violation>> {
     let mut world = World::new(scenario, tape, false);
-    match world.run() {
+    match world.run(u64::MAX) {
         Ok(()) => Ok(History {
             trace: world.trace.hash(),
             steps: world.steps,
@@ -78,12 +81,27 @@ pub fn run(scenario: Scenario, tape: Tape) -> Result<History, Box<Violation>> {
     }
 }
 
+/// A history that broke a rule, in brief.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) broken: Broken,
+    pub(crate) tape: Vec<u64>,
+    pub(crate) steps: u64,
+}
+
+/// Runs the history of these choices for `steps` events at most. Answers how it broke a rule, if it did.
+pub(crate) fn attempt(scenario: Scenario, tape: Vec<u64>, steps: u64) -> Option<Failed> {
+    let mut world = World::new(scenario, Tape::replay(tape), false);
+    let broken = world.run(steps).err()?;
+    Some(Failed { broken, tape: world.tape.record().to_vec(), steps: world.steps })
+}
+
 /// Runs the history once more and keeps its log.
-fn again(scenario: Scenario, tape: Vec<u64>) -> Violation {
+pub(crate) fn again(scenario: Scenario, tape: Vec<u64>) -> Violation {
     let mut world = World::new(scenario, Tape::replay(tape.clone()), true);
-    let broken = world.run().err().unwrap_or_else(|| Broken {
+    let broken = world.run(u64::MAX).err().unwrap_or_else(|| Broken {
         by: "O8",
         words: "the same choices gave another history".into(),
     });
-    Violation { broken, scenario, tape, log: world.trace.into_lines() }
+    Violation { broken, scenario, tape, steps: world.steps, log: world.trace.into_lines() }
 }

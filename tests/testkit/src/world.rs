@@ -128,9 +128,9 @@ impl World {
         world
     }
 
-    /// Lets the whole history happen.
-    pub(crate) fn run(&mut self) -> Verdict {
-        while !self.over {
+    /// Lets the history happen, for `most` events.
+    pub(crate) fn run(&mut self, most: u64) -> Verdict {
+        while !self.over && self.steps < most {
             let Some((at, happening)) = self.queue.pop() else { break };
             self.now = at;
             self.steps += 1;

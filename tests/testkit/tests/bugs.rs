@@ -9,6 +9,9 @@ use pglock_testkit::{Violation, simulate};
 /// How many histories each bug may take.
 const BUDGET: u64 = 10_000;
 
+/// How many histories the shrinking of each may take.
+const ATTEMPTS: u32 = 2_000;
+
 /// How many histories must pass without a bug.
 const CANARY: u64 = 1_000;
 
@@ -81,4 +84,26 @@ fn nothing_is_caught_where_there_is_no_bug() {
             panic!("seed {seed}: {violation}");
         }
     }
+}
+
+/// What a bug needs to show is little, and shrinking finds it.
+#[test]
+fn what_catches_a_bug_is_made_small() {
+    let mut lengths: Vec<u64> = Bug::ALL.iter().copied().filter_map(shrunk).collect();
+    lengths.sort_unstable();
+    println!("events after shrinking: {lengths:?}");
+    let median = lengths[lengths.len() / 2];
+    assert!(median <= 60, "the median is {median}");
+}
+
+/// How many events are left of the history that catches the bug.
+fn shrunk(bug: Bug) -> Option<u64> {
+    let (_, violation) = hunt(bug)?;
+    let (by, steps) = (violation.broken.by, violation.steps);
+    switch_on(Some(bug));
+    let small = violation.shrunk(ATTEMPTS);
+    switch_on(None);
+    assert_eq!(small.broken.by, by, "{bug:?} is caught otherwise");
+    println!("{bug:?}: {steps} -> {} events, {} choices", small.steps, small.tape.len());
+    Some(small.steps)
 }
