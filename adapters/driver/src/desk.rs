@@ -15,7 +15,7 @@ use pglock_core::{
 
 use crate::ask::{Ask, Progress, Ticket};
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, Loss};
 use crate::hold::{Ending, Hold};
 
 /// The core at work.
@@ -201,7 +201,7 @@ impl Desk {
     fn shut_down(&mut self, reply: Option<oneshot::Sender<()>>) {
         for party in self.locks.values() {
             if let Stage::Holding(holding) = &party.stage {
-                holding.hold.end();
+                holding.hold.end(Loss::Released);
             }
         }
         self.leaving.push(reply.unwrap_or_else(|| oneshot::channel().0));
@@ -288,10 +288,9 @@ impl Desk {
         self.tickets.remove(&party.ticket);
         match party.stage {
             Stage::Asking(progress) => report(&progress, Progress::Refused(error)),
-            // Nobody must see that it ended without seeing how.
             Stage::Holding(holding) => {
+                holding.hold.end(ending.loss());
                 answer(holding.ending, ending);
-                holding.hold.end();
             }
             Stage::Cancelled => {}
         }
@@ -310,7 +309,7 @@ impl Drop for Desk {
     fn drop(&mut self) {
         for party in self.locks.values() {
             if let Stage::Holding(holding) = &party.stage {
-                holding.hold.end();
+                holding.hold.end(Loss::Closed);
             }
         }
     }

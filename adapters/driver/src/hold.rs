@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub struct Hold {
     facts: Arc<Facts>,
     /// Told by the core.
     ended: Shared<oneshot::Receiver<Ending>>,
-    /// Over as soon as belief is given up, which may be long before the core knows how it ends.
+    /// Over as soon as belief is, which may be long before the core knows how it ends.
     believed: Shared<oneshot::Receiver<Infallible>>,
 }
 
@@ -38,9 +39,16 @@ struct Facts {
     /// Once [`NEVER`], for ever so.
     deadline: AtomicU64,
     at_risk: AtomicBool,
-    /// Dropped when belief is given up, which wakes whoever waits for that.
-    belief: Mutex<Option<oneshot::Sender<Infallible>>>,
+    belief: Mutex<Belief>,
     clock: Arc<dyn Clock>,
+}
+
+/// Whether the lock is to be held as long as its deadline says.
+enum Belief {
+    /// Dropping it wakes whoever waits for the end.
+    Lasts(#[expect(dead_code, reason = "never sends")] oneshot::Sender<Infallible>),
+    /// Before the clock reached the deadline, or after; the first reason counts.
+    Over(Loss),
 }
 
 /// How the core said that a lock ended.
@@ -49,6 +57,15 @@ pub(crate) enum Ending {
     Released { confirmed: bool },
     ReleaseFailed(Failure),
     Lost(Loss),
+}
+
+impl Ending {
+    pub(crate) const fn loss(&self) -> Loss {
+        match self {
+            Self::Released { .. } | Self::ReleaseFailed(_) => Loss::Released,
+            Self::Lost(loss) => *loss,
+        }
+    }
 }
 
 impl Hold {
@@ -65,7 +82,7 @@ impl Hold {
             data: Mutex::new(grant.data.map(Into::into)),
             deadline: AtomicU64::new(grant.valid_until.as_nanos()),
             at_risk: AtomicBool::new(false),
-            belief: Mutex::new(Some(belief)),
+            belief: Mutex::new(Belief::Lasts(belief)),
             clock,
         };
         let (ended, believed) = (ended.shared(), believed.shared());
@@ -124,7 +141,7 @@ impl Hold {
 
     /// Ends when the lock is held no more, with the reason.
     pub async fn lost(&self) -> Loss {
-        let mut over = future::select(self.ended.clone(), self.believed.clone());
+        let mut over = self.believed.clone();
         future::poll_fn(|cx| match self.is_held() {
             true => over.poll_unpin(cx).map(drop),
             false => Poll::Ready(()),
@@ -135,12 +152,9 @@ impl Hold {
 
     /// Why it is not held.
     pub(crate) fn loss(&self) -> Loss {
-        match self.ended.clone().now_or_never() {
-            Some(Ok(Ending::Lost(loss))) => loss,
-            Some(Ok(Ending::Released { .. } | Ending::ReleaseFailed(_))) => Loss::Released,
-            Some(Err(oneshot::Canceled)) => Loss::Closed,
-            None if self.valid_until() == Instant::from_nanos(NEVER) => Loss::Released,
-            None => Loss::Expired,
+        match *self.belief() {
+            Belief::Over(loss) => loss,
+            Belief::Lasts(_) => Loss::Expired,
         }
     }
 
@@ -165,10 +179,20 @@ impl Hold {
         *self.facts.data.lock().unwrap_or_else(PoisonError::into_inner) = data;
     }
 
-    /// From now on it is not held.
-    pub(crate) fn end(&self) {
+    /// From now on it is not held. Whoever sees that sees why, too.
+    pub(crate) fn end(&self, loss: Loss) {
+        let mut belief = self.belief();
+        let ended = match &*belief {
+            Belief::Lasts(_) => Some(mem::replace(&mut *belief, Belief::Over(loss))),
+            Belief::Over(_) => None,
+        };
         self.facts.deadline.store(NEVER, Ordering::Release);
-        drop(self.facts.belief.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(belief);
+        drop(ended);
+    }
+
+    fn belief(&self) -> MutexGuard<'_, Belief> {
+        self.facts.belief.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

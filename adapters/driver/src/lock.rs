@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 use pglock_core::Amendment;
 
 use crate::ask::{Ask, Line, Ticket};
-use crate::error::Error;
+use crate::error::{Error, Loss};
 use crate::hold::{Ending, Hold};
 
 /// A lock that was acquired. Dropping it gives it back in the background, without waiting; a program that
@@ -120,7 +120,7 @@ impl Deref for Lock {
 /// Belief ends before anything is sent.
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.hold.end();
+        self.hold.end(Loss::Released);
         self.line.post(Ask::Release(self.ticket));
     }
 }
