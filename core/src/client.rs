@@ -346,11 +346,12 @@ impl Client {
         }
     }
 
-    /// Whether no row and no question has anything under way.
+    /// Whether no row and no question has anything under way that can still be waited for.
     fn is_quiet(&self) -> bool {
-        (self.flights.is_empty() || made(Bug::M18))
-            && self.questions.next_give_up().is_none()
-            && self.rows.values().all(Row::is_idle)
+        let nothing_flies = self.flights.is_empty() || made(Bug::M18);
+        let nobody_asks = self.questions.next_give_up().is_none();
+        let idle = || self.rows.values().all(Row::is_idle);
+        self.now == Instant::END || nothing_flies && nobody_asks && idle()
     }
 
     fn amended_timing(
