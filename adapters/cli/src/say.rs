@@ -1,10 +1,25 @@
-//! Words for people, on standard error. Standard output is for answers and for the command that runs.
+//! Words for people, on standard error: best effort. Standard output is for answers and for the command that
+//! runs.
+
+mod pen;
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+pub(crate) use self::pen::Saying;
+
+/// How long words are waited for: for order among them and with what the command writes, and so that the last
+/// ones are out before the program ends.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A line with the program's name before it.
 pub(crate) fn line(words: &str) {
-    put(&format!("pglock: {words}\n"));
+    begin(words).wait(PATIENCE);
+}
+
+/// A line that is not waited for.
+pub(crate) fn begin(words: &str) -> Saying {
+    Saying::begin(format!("pglock: {words}\n"))
 }
 
 /// Whether somebody may be watching.
@@ -24,7 +39,7 @@ impl Status {
         let width = terminal_size::terminal_size_of(std::io::stderr())
             .map_or(80, |(width, _)| usize::from(width.0).max(2));
         let line: String = format!("pglock: {words}").chars().take(width - 1).collect();
-        put(&format!("\r\x1b[2K{line}"));
+        put(format!("\r\x1b[2K{line}"));
         self.shown = true;
     }
 }
@@ -32,14 +47,13 @@ impl Status {
 impl Drop for Status {
     fn drop(&mut self) {
         if self.shown {
-            put("\r\x1b[2K");
+            put("\r\x1b[2K".into());
         }
     }
 }
 
-/// In one write, so that lines of several processes do not mix. Nobody may be there to read.
-fn put(text: &str) {
-    let _unheard = std::io::stderr().write_all(text.as_bytes()).is_err();
+fn put(text: String) {
+    Saying::begin(text).wait(PATIENCE);
 }
 
 /// An answer, on standard output. A reader that has gone away, such as `head`, is no failure.

@@ -15,7 +15,8 @@ use super::clock;
 use super::signals;
 use crate::args::Guard;
 use crate::exit::Failure;
-use crate::{say, words};
+use crate::say::{self, Saying};
+use crate::words;
 
 /// Longest sleep between looks at the clock: timers stand still while the machine is suspended.
 const SLICE: Duration = Duration::from_millis(250);
@@ -71,6 +72,10 @@ impl Plan {
         }
     }
 
+    fn rest(self) -> Duration {
+        Duration::from_nanos(self.due().saturating_sub(clock::now()))
+    }
+
     fn renewed(self, until: u64, guard: &Guard) -> Self {
         let before = |span: Duration| until.saturating_sub(clock::nanos(span));
         match self {
@@ -88,35 +93,31 @@ impl Plan {
         }
     }
 
-    /// The command has ended. If it was stopping, so has whatever it left behind.
-    fn over(self) -> Result<u8, Failure> {
-        match self {
-            Self::Waiting { .. } => {}
-            Self::Stopping { .. } => killpg(getpgrp(), Signal::SIGKILL)?,
-        }
-        Ok(0)
+    /// Sends what is due; nothing can hold this up or make it fail. The guard itself hears TERM, but does not
+    /// survive KILL.
+    fn carry_out(self) -> Self {
+        let (signal, kill) = match self {
+            Self::Waiting { kill, .. } => (Signal::SIGTERM, kill),
+            Self::Stopping { kill } => (Signal::SIGKILL, kill),
+        };
+        send(signal);
+        // What is stopped hears nothing but this.
+        send(Signal::SIGCONT);
+        Self::Stopping { kill }
     }
+}
 
-    /// Sends what is due. The guard itself hears TERM, but does not survive KILL.
-    fn carry_out(self, guard: &Guard) -> Result<Self, Failure> {
-        let group = getpgrp();
-        match self {
-            Self::Waiting { kill, .. } => {
-                let left = words::span(Duration::from_nanos(kill.saturating_sub(clock::now())));
-                let name = words::printable(&guard.name);
-                say::line(&format!("cannot keep {name}: TERM to the command, KILL in {left}"));
-                say::answer(STOPPING)?;
-                killpg(group, Signal::SIGTERM)?;
-                // What is stopped hears nothing but this.
-                killpg(group, Signal::SIGCONT)?;
-                Ok(Self::Stopping { kill })
-            }
-            Self::Stopping { .. } => {
-                killpg(group, Signal::SIGKILL)?;
-                Ok(self)
-            }
-        }
-    }
+/// To the group.
+fn send(signal: Signal) {
+    let _impossible = killpg(getpgrp(), signal).is_err();
+}
+
+/// Says that the command is being stopped: to the holder, who always listens or is gone, and to people.
+fn tell(guard: &Guard, plan: Plan) -> Saying {
+    let left = words::span(plan.rest());
+    let name = words::printable(&guard.name);
+    let _nobody_listens = say::answer(STOPPING).is_err();
+    say::begin(&format!("cannot keep {name}: TERM to the command, KILL in {left}"))
 }
 
 /// The guard's whole life, unless it ends with its group.
@@ -127,17 +128,19 @@ pub(crate) async fn stand(guard: &Guard) -> Result<u8, Failure> {
     say::answer(READY)?;
     let Some(Word::Until(until)) = hear(&mut holder).await else { return Ok(0) };
     let mut plan = Plan::Waiting { term: 0, kill: 0 }.renewed(until, guard);
+    let mut saying = None;
     let mut orphaned = false;
     loop {
-        let rest = Duration::from_nanos(plan.due().saturating_sub(clock::now()));
+        let rest = plan.rest();
         if rest.is_zero() {
-            plan = plan.carry_out(guard)?;
+            plan = plan.carry_out();
+            saying.get_or_insert_with(|| tell(guard, plan));
         }
         tokio::select! {
             word = hear(&mut holder), if !orphaned => match word {
                 Some(Word::Until(until)) => plan = plan.renewed(until, guard),
                 Some(Word::Kill) => plan = Plan::Stopping { kill: 0 },
-                Some(Word::Over) => return plan.over(),
+                Some(Word::Over) => return over(plan, saying),
                 None => {
                     orphaned = true;
                     plan = plan.hastened(clock::now());
@@ -146,6 +149,16 @@ pub(crate) async fn stand(guard: &Guard) -> Result<u8, Failure> {
             () = tokio::time::sleep(rest.min(SLICE)) => {}
         }
     }
+}
+
+/// The command has ended. If it was being stopped, whatever it left behind ends, too, and the guard with it.
+/// Words may still come out until KILL is due in any case.
+fn over(plan: Plan, stopping: Option<Saying>) -> Result<u8, Failure> {
+    if let Some(saying) = stopping {
+        saying.wait(plan.rest().min(say::PATIENCE));
+        send(Signal::SIGKILL);
+    }
+    Ok(0)
 }
 
 /// Nothing when the holder is gone, or talks nonsense.

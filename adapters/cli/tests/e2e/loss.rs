@@ -7,7 +7,7 @@ use nix::unistd::{Pid, getpgid};
 use pglock_tests::{Database, Private, Server};
 use pglock_tokio::Config;
 
-use crate::rig::{Running, eventually, holder, is_dead, number, on, said};
+use crate::rig::{Running, eventually, full_pipe, holder, holding, is_dead, number, on, said};
 
 const LOST: i32 = 112;
 const SYSTEM: i32 = 116;
@@ -127,7 +127,7 @@ fn what_the_command_started_goes_with_it() {
     let script = format!("{script}; echo held $$; wait");
     let first = Running::start(&mut on(&database, &[&arguments[..], &[&script]].concat()));
     let child = first.says("child").trim_start_matches("child ").parse().expect("a process id");
-    let command = first.says("held").trim_start_matches("held ").parse().expect("a process id");
+    let command = first.held();
     first.signal(Signal::SIGKILL);
     eventually("both are gone", || is_dead(child) && is_dead(command));
 }
@@ -161,4 +161,19 @@ fn without_its_guard_the_command_does_not_go_on() {
     assert_eq!(first.code(), SYSTEM);
     assert!(is_dead(command));
     assert_eq!(said(&mut on(&database, &["run", "a", "--try", "--", "true"])).code, 0);
+}
+
+#[test]
+fn words_that_nobody_reads_hold_up_no_signal() {
+    let database = Server::shared().database();
+    let (_unread, full) = full_pipe();
+    let mut first = holding(&database, "a", &["--lease", "2s"], STUBBORN);
+    let mut first = Running::start_unheard(&mut first, full);
+    let command = first.held();
+    first.signal(Signal::SIGSTOP);
+    let second = Running::start(&mut on(&database, &["run", "a", "--", "echo", "ran"]));
+    second.says("ran");
+    assert!(is_dead(command), "two commands ran at once");
+    first.signal(Signal::SIGCONT);
+    assert_eq!(first.code(), LOST);
 }

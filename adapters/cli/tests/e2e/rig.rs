@@ -1,11 +1,12 @@
 //! Starts the program, listens to it, waits for what it says; a deadline is only for what never comes.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pglock_tests::Database;
@@ -57,11 +58,20 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program");
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let err = child.as_mut().expect("the program").stderr.take().expect("its errors");
+        Self::heard(child.expect("the program"), err)
+    }
+
+    /// One that nobody listens to on its standard error.
+    pub(crate) fn start_unheard(command: &mut Command, err: PipeWriter) -> Self {
+        let child = command.stderr(err).stdout(Stdio::piped()).spawn().expect("the program");
+        Self::heard(child, std::io::empty())
+    }
+
+    fn heard(mut child: Child, err: impl Read + Send + 'static) -> Self {
         let out = lines(child.stdout.take().expect("its output"));
-        let err = lines(child.stderr.take().expect("its errors"));
-        Self { child, out, err }
+        Self { child, out, err: lines(err) }
     }
 
     /// One whose output goes elsewhere.
@@ -77,6 +87,11 @@ impl Running {
     /// The next line on its standard error that contains `part`.
     pub(crate) fn warns(&self, part: &str) -> String {
         next(&self.err, part)
+    }
+
+    /// Waits until it says that it holds the lock; the command's process id.
+    pub(crate) fn held(&self) -> i32 {
+        self.says("held").trim_start_matches("held ").parse().expect("a process id")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -109,12 +124,18 @@ pub(crate) fn holder(
     options: &[&str],
     script: &str,
 ) -> (Running, i32) {
+    let running = Running::start(&mut holding(database, name, options, script));
+    let id = running.held();
+    (running, id)
+}
+
+/// What [`holder`] starts.
+pub(crate) fn holding(database: &Database, name: &str, options: &[&str], script: &str) -> Command {
     let script = format!("{script}; echo held $$; cat; exit 0");
     let arguments = [&["run", name][..], options, &["--", "sh", "-c", &script]].concat();
-    let running = Running::start(on(database, &arguments).stdin(Stdio::piped()));
-    let line = running.says("held");
-    let id = line.trim_start_matches("held ").parse().expect("a process id");
-    (running, id)
+    let mut command = on(database, &arguments);
+    command.stdin(Stdio::piped());
+    command
 }
 
 /// What the row of a lock shows: its record version number.
@@ -136,6 +157,16 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "still not: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A pipe that takes no more, as long as its reader does not read.
+pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let set = |flags| fcntl(&writer, FcntlArg::F_SETFL(flags)).expect("a flag of the pipe");
+    set(OFlag::O_NONBLOCK);
+    while (&writer).write(b"x").is_ok() {}
+    set(OFlag::empty());
+    (reader, writer)
 }
 
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
