@@ -96,7 +96,7 @@ impl Task {
         lock: &Lock,
         signals: &mut Signals,
     ) -> Result<(u8, Option<Loss>), Failure> {
-        let (mut post, mut guard_gone) = Post::set(&self.run.name, &self.spans)?;
+        let mut post = Post::set(&self.run.name, &self.spans)?;
         post.extend(|| lock.remaining());
         let mut jobs = Jobs::start(post.group());
         let started = Child::start(&self.run.command, &self.environment(lock), post.group());
@@ -104,7 +104,7 @@ impl Task {
             Ok(child) => child,
             Err(failure) => {
                 jobs.end();
-                post.dismiss();
+                post.dismiss().await;
                 return Err(failure);
             }
         };
@@ -119,9 +119,9 @@ impl Task {
                 },
                 lost = lock.lost(), if loss.is_none() => {
                     loss = Some(lost);
-                    post.kill();
+                    child.signal(Signal::SIGKILL);
                 }
-                _ = &mut guard_gone, if guarded => {
+                () = post.gone(), if guarded => {
                     guarded = false;
                     child.signal(Signal::SIGKILL);
                 }
@@ -130,7 +130,7 @@ impl Task {
             }
         };
         jobs.end();
-        let stopped = post.dismiss();
+        let stopped = post.dismiss().await;
         match (loss, stopped) {
             (None, true) => Ok((code, Some(Loss::Expired))),
             (None, false) if !guarded => Err(Failure::System(

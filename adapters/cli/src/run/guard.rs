@@ -1,7 +1,7 @@
 //! The guard: a small process of its own that leads the command's process group and ends it in time,
 //! also when the holder of the lock is killed, stopped or starved. It knows one deadline, and no lock.
 //!
-//! It is told by lines on its standard input, `until NANOS`, `kill` and `over`, and tells by lines on its
+//! It is told by lines on its standard input, `until NANOS` and `over`, and tells by lines on its
 //! standard output, `ready` and `stopping`. The end of its input means that the holder is gone. Being the
 //! leader keeps the group's number from being used again, so it can hit nobody else.
 
@@ -26,8 +26,6 @@ const SLICE: Duration = Duration::from_millis(250);
 pub(super) enum Word {
     /// The lock is held until the clock reads this.
     Until(u64),
-    /// The lock is not held: end the group at once.
-    Kill,
     /// The command has ended.
     Over,
 }
@@ -36,7 +34,6 @@ impl Word {
     pub(super) fn line(self) -> String {
         match self {
             Self::Until(nanos) => format!("until {nanos}\n"),
-            Self::Kill => "kill\n".into(),
             Self::Over => "over\n".into(),
         }
     }
@@ -44,7 +41,6 @@ impl Word {
     fn parse(line: &str) -> Option<Self> {
         match line.split_once(' ') {
             Some(("until", nanos)) => nanos.parse().ok().map(Self::Until),
-            None if line == "kill" => Some(Self::Kill),
             None if line == "over" => Some(Self::Over),
             Some(_) | None => None,
         }
@@ -139,7 +135,6 @@ pub(crate) async fn stand(guard: &Guard) -> Result<u8, Failure> {
         tokio::select! {
             word = hear(&mut holder), if !orphaned => match word {
                 Some(Word::Until(until)) => plan = plan.renewed(until, guard),
-                Some(Word::Kill) => plan = Plan::Stopping { kill: 0 },
                 Some(Word::Over) => return over(plan, saying),
                 None => {
                     orphaned = true;
@@ -179,7 +174,7 @@ mod tests {
 
     #[test]
     fn words_come_through() {
-        for word in [Word::Until(7), Word::Kill, Word::Over] {
+        for word in [Word::Until(7), Word::Over] {
             assert_eq!(Word::parse(word.line().trim_end()), Some(word));
         }
         assert_eq!(Word::parse("until"), None);

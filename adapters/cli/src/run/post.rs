@@ -7,28 +7,34 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::clock;
 use super::guard::{READY, STOPPING, Word};
 use super::spans::Spans;
 use crate::exit::Failure;
 
+/// How long a guard may take to end once it is told that the command has ended.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// A guard on duty. If it is dropped without a word, it ends its group.
 pub(super) struct Post {
     guard: Child,
     orders: ChildStdin,
     until: u64,
+    /// Closed when the guard has ended.
+    ended: watch::Receiver<()>,
     /// Listens to the guard until its end; answers whether it has begun to stop the command.
     listener: JoinHandle<bool>,
 }
 
 impl Post {
     /// Starts a guard in a process group of its own and waits until it is ready.
-    ///
-    /// The receiver resolves when the guard ends.
-    pub(super) fn set(name: &str, spans: &Spans) -> Result<(Self, oneshot::Receiver<()>), Failure> {
+    pub(super) fn set(name: &str, spans: &Spans) -> Result<Self, Failure> {
         let span = |span: Duration| humantime::format_duration(span).to_string();
         let mut guard = Command::new(own_program()?)
             .args([
@@ -46,17 +52,19 @@ impl Post {
             .spawn()?;
         let gone = || Failure::System("the guard of the command did not start".into());
         let orders = guard.stdin.take().ok_or_else(gone)?;
+        // A guard that does not listen must not hold up its holder.
+        fcntl(&orders, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let mut words = BufReader::new(guard.stdout.take().ok_or_else(gone)?).lines();
         if words.next().transpose()?.as_deref() != Some(READY) {
             return Err(gone());
         }
-        let (end, ended) = oneshot::channel();
+        let (end, ended) = watch::channel(());
         let listener = std::thread::spawn(move || {
             let said = words.map_while(Result::ok).filter(|word| word == STOPPING).count();
             drop(end);
             said > 0
         });
-        Ok((Self { guard, orders, until: 0, listener }, ended))
+        Ok(Self { guard, orders, until: 0, ended, listener })
     }
 
     /// The group that the guard leads.
@@ -72,23 +80,32 @@ impl Post {
             self.until = until;
             self.tell(Word::Until(until));
         }
+        self.wake();
     }
 
-    /// Ends the whole group at once, and the guard with it.
-    pub(super) fn kill(&mut self) {
-        self.tell(Word::Kill);
+    /// Waits until the guard has ended.
+    pub(super) async fn gone(&mut self) {
+        while self.ended.changed().await.is_ok() {}
     }
 
     /// The command has ended. Answers whether the guard had begun to stop it.
-    pub(super) fn dismiss(mut self) -> bool {
+    pub(super) async fn dismiss(mut self) -> bool {
         self.tell(Word::Over);
-        drop(self.orders);
+        self.wake();
+        if timeout(FAREWELL, self.gone()).await.is_err() {
+            let _ended = self.guard.kill().is_err();
+        }
         let _ended = self.guard.wait().is_ok();
         self.listener.join().unwrap_or(false)
     }
 
     fn tell(&mut self, word: Word) {
         let _ended = self.orders.write_all(word.line().as_bytes()).is_err();
+    }
+
+    /// Whoever stops the command's group does not mean its guard.
+    fn wake(&self) {
+        let _ended = kill(self.group(), Signal::SIGCONT).is_err();
     }
 }
 

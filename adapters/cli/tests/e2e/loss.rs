@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgid};
 use pglock_tests::{Database, Private, Server};
 use pglock_tokio::Config;
@@ -156,8 +156,7 @@ fn a_loss_that_only_the_release_shows_is_in_the_code() {
 fn without_its_guard_the_command_does_not_go_on() {
     let database = Server::shared().database();
     let (mut first, command) = holder(&database, "a", &[], STUBBORN);
-    let guard = getpgid(Some(Pid::from_raw(command))).expect("its group");
-    kill(guard, Signal::SIGKILL).expect("a guard");
+    kill(guard(command), Signal::SIGKILL).expect("a guard");
     assert_eq!(first.code(), SYSTEM);
     assert!(is_dead(command));
     assert_eq!(said(&mut on(&database, &["run", "a", "--try", "--", "true"])).code, 0);
@@ -176,4 +175,29 @@ fn words_that_nobody_reads_hold_up_no_signal() {
     assert!(is_dead(command), "two commands ran at once");
     first.signal(Signal::SIGCONT);
     assert_eq!(first.code(), LOST);
+}
+
+/// The guard of a command leads its group.
+fn guard(command: i32) -> Pid {
+    getpgid(Some(Pid::from_raw(command))).expect("its group")
+}
+
+#[test]
+fn a_lost_lock_ends_a_command_whose_group_is_stopped() {
+    let database = Server::shared().database();
+    let (mut first, command) = holder(&database, "a", &["--lease", "2s"], STUBBORN);
+    killpg(guard(command), Signal::SIGSTOP).expect("a group");
+    assert_eq!(said(&mut on(&database, &["release", "a", "--token", "1"])).code, 0);
+    assert_eq!(first.code(), LOST);
+    assert!(is_dead(command));
+}
+
+#[test]
+fn the_end_of_a_command_whose_group_is_stopped_is_noticed() {
+    let database = Server::shared().database();
+    let (mut first, command) = holder(&database, "a", &[], "echo held $$; exec cat");
+    killpg(guard(command), Signal::SIGSTOP).expect("a group");
+    kill(Pid::from_raw(command), Signal::SIGKILL).expect("a command");
+    assert_eq!(first.code(), 128 + 9);
+    assert_eq!(said(&mut on(&database, &["run", "a", "--try", "--", "true"])).code, 0);
 }
