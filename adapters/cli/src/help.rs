@@ -42,9 +42,10 @@ It runs in a process group of its own. INT, TERM, HUP, QUIT, USR1, USR2, TSTP
 and CONT are passed on to it. If the lock cannot be renewed, the group gets
 TERM some time (--grace) before the lock can end, and KILL just before; if the
 lock is found lost, KILL at once. A guard process sees to that also when
-pglock itself is killed or stopped. Whatever leaves its process group is out
-of reach, and what it leaves running in the background is no longer protected
-after it has ended.
+pglock itself is killed or stopped. A command that leaves the group for one of
+its own, as timeout and setsid do, is followed there (by the guard on Linux
+only). Whatever else leaves the group is out of reach, and what the command
+leaves running in the background is no longer protected after it has ended.
 
 The lock table is created if it is missing.
 

@@ -5,6 +5,7 @@ mod clock;
 pub(crate) mod guard;
 mod jobs;
 mod post;
+mod reach;
 mod signals;
 mod spans;
 mod terminal;
@@ -108,6 +109,7 @@ impl Task {
                 return Err(failure);
             }
         };
+        post.watch(child.id());
         let mut tick = tokio::time::interval(self.spans.tick);
         let mut loss = None;
         let mut guarded = true;
@@ -126,7 +128,12 @@ impl Task {
                     child.signal(Signal::SIGKILL);
                 }
                 Some(signal) = signals.recv() => jobs.pass_on(signal, &child),
-                _ = tick.tick() => post.extend(|| lock.remaining()),
+                _ = tick.tick() => if loss.is_none() && guarded {
+                    post.extend(|| lock.remaining());
+                } else {
+                    // It may have been about to leave its group.
+                    child.signal(Signal::SIGKILL);
+                },
             }
         };
         jobs.end();

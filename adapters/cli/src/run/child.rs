@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::signal::unix::{self, SignalKind};
 
+use super::reach;
 use crate::exit::{Failure, SIGNAL};
 
 /// The command that runs under the lock.
@@ -71,8 +72,13 @@ impl Child {
         }
     }
 
-    /// To the whole group. It may have ended already.
+    pub(super) const fn id(&self) -> Pid {
+        self.id
+    }
+
+    /// To the whole group, and to the command wherever it is. Not once [`Child::change`] has said that it has
+    /// ended: its id may be another's then.
     pub(super) fn signal(&self, signal: Signal) {
-        let _ended = killpg(self.group, signal).is_err();
+        reach::send(signal, self.group, Some(self.id));
     }
 }

@@ -1,17 +1,18 @@
 //! The guard: a small process of its own that leads the command's process group and ends it in time,
 //! also when the holder of the lock is killed, stopped or starved. It knows one deadline, and no lock.
 //!
-//! It is told by lines on its standard input, `until NANOS` and `over`, and tells by lines on its
-//! standard output, `ready` and `stopping`. The end of its input means that the holder is gone. Being the
+//! It is told by lines on its standard input, `until NANOS`, `command ID START` and `over`, and tells by lines
+//! on its standard output, `ready` and `stopping`. The end of its input means that the holder is gone. Being the
 //! leader keeps the group's number from being used again, so it can hit nobody else.
 
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::unistd::getpgrp;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 
 use super::clock;
+use super::reach::{self, Known};
 use super::signals;
 use crate::args::Guard;
 use crate::exit::Failure;
@@ -26,6 +27,8 @@ const SLICE: Duration = Duration::from_millis(250);
 pub(super) enum Word {
     /// The lock is held until the clock reads this.
     Until(u64),
+    /// This is the command, wherever it goes.
+    Command(Known),
     /// The command has ended.
     Over,
 }
@@ -34,6 +37,7 @@ impl Word {
     pub(super) fn line(self) -> String {
         match self {
             Self::Until(nanos) => format!("until {nanos}\n"),
+            Self::Command(known) => format!("command {}\n", known.text()),
             Self::Over => "over\n".into(),
         }
     }
@@ -41,6 +45,7 @@ impl Word {
     fn parse(line: &str) -> Option<Self> {
         match line.split_once(' ') {
             Some(("until", nanos)) => nanos.parse().ok().map(Self::Until),
+            Some(("command", known)) => Known::parse(known).map(Self::Command),
             None if line == "over" => Some(Self::Over),
             Some(_) | None => None,
         }
@@ -91,21 +96,20 @@ impl Plan {
 
     /// Sends what is due; nothing can hold this up or make it fail. The guard itself hears TERM, but does not
     /// survive KILL.
-    fn carry_out(self) -> Self {
+    fn carry_out(self, command: Option<Known>) -> Self {
         let (signal, kill) = match self {
             Self::Waiting { kill, .. } => (Signal::SIGTERM, kill),
             Self::Stopping { kill } => (Signal::SIGKILL, kill),
         };
-        send(signal);
+        send(signal, command);
         // What is stopped hears nothing but this.
-        send(Signal::SIGCONT);
+        send(Signal::SIGCONT, command);
         Self::Stopping { kill }
     }
 }
 
-/// To the group.
-fn send(signal: Signal) {
-    let _impossible = killpg(getpgrp(), signal).is_err();
+fn send(signal: Signal, command: Option<Known>) {
+    reach::send(signal, getpgrp(), command.and_then(Known::alive));
 }
 
 /// Says that the command is being stopped: to the holder, who always listens or is gone, and to people.
@@ -124,17 +128,19 @@ pub(crate) async fn stand(guard: &Guard) -> Result<u8, Failure> {
     say::answer(READY)?;
     let Some(Word::Until(until)) = hear(&mut holder).await else { return Ok(0) };
     let mut plan = Plan::Waiting { term: 0, kill: 0 }.renewed(until, guard);
+    let mut command = None;
     let mut saying = None;
     let mut orphaned = false;
     loop {
         let rest = plan.rest();
         if rest.is_zero() {
-            plan = plan.carry_out();
+            plan = plan.carry_out(command);
             saying.get_or_insert_with(|| tell(guard, plan));
         }
         tokio::select! {
             word = hear(&mut holder), if !orphaned => match word {
                 Some(Word::Until(until)) => plan = plan.renewed(until, guard),
+                Some(Word::Command(known)) => command = Some(known),
                 Some(Word::Over) => return over(plan, saying),
                 None => {
                     orphaned = true;
@@ -151,7 +157,7 @@ pub(crate) async fn stand(guard: &Guard) -> Result<u8, Failure> {
 fn over(plan: Plan, stopping: Option<Saying>) -> Result<u8, Failure> {
     if let Some(saying) = stopping {
         saying.wait(plan.rest().min(say::PATIENCE));
-        send(Signal::SIGKILL);
+        send(Signal::SIGKILL, None);
     }
     Ok(0)
 }
@@ -174,7 +180,8 @@ mod tests {
 
     #[test]
     fn words_come_through() {
-        for word in [Word::Until(7), Word::Over] {
+        let known = Known::parse("1 2").unwrap();
+        for word in [Word::Until(7), Word::Command(known), Word::Over] {
             assert_eq!(Word::parse(word.line().trim_end()), Some(word));
         }
         assert_eq!(Word::parse("until"), None);

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::clock;
 use super::guard::{READY, STOPPING, Word};
+use super::reach::Known;
 use super::spans::Spans;
 use crate::exit::Failure;
 
@@ -70,6 +71,13 @@ impl Post {
     /// The group that the guard leads.
     pub(super) fn group(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.guard.id()).unwrap_or(i32::MAX))
+    }
+
+    /// This is the command. It must not have been waited for yet.
+    pub(super) fn watch(&mut self, command: Pid) {
+        if let Some(known) = Known::of(command) {
+            self.tell(Word::Command(known));
+        }
     }
 
     /// The lock is held for `remaining` more.

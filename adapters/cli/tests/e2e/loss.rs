@@ -201,3 +201,45 @@ fn the_end_of_a_command_whose_group_is_stopped_is_noticed() {
     assert_eq!(first.code(), 128 + 9);
     assert_eq!(said(&mut on(&database, &["run", "a", "--try", "--", "true"])).code, 0);
 }
+
+/// Commands that leave the group for one of their own, with the script's own words.
+fn leavers(script: &str) -> [String; 2] {
+    ["timeout 1h", "setsid -w"]
+        .map(|leaver| format!("exec {leaver} sh -c \"{script}; echo held \\$\\$; cat; exit 0\""))
+}
+
+#[test]
+fn a_lost_lock_ends_a_command_that_has_left_the_group() {
+    for leaver in leavers(STUBBORN) {
+        let database = Server::shared().database();
+        let (mut first, command) = holder(&database, "a", &["--lease", "2s"], &leaver);
+        assert_eq!(said(&mut on(&database, &["release", "a", "--token", "1"])).code, 0);
+        assert_eq!(first.code(), LOST, "{leaver}");
+        assert!(is_dead(command), "{leaver}");
+    }
+}
+
+#[test]
+fn the_guard_ends_a_command_that_has_left_the_group() {
+    for leaver in leavers(STUBBORN) {
+        let database = Server::shared().database();
+        let (first, command) = holder(&database, "a", &["--lease", "2s"], &leaver);
+        first.signal(Signal::SIGSTOP);
+        let second = Running::start(&mut on(&database, &["run", "a", "--", "echo", "ran"]));
+        second.says("ran");
+        assert!(is_dead(command), "{leaver}: two commands ran at once");
+    }
+}
+
+#[test]
+fn signals_reach_a_command_that_has_left_the_group() {
+    for leaver in leavers("trap 'echo heard; exit 3' TERM") {
+        let database = Server::shared().database();
+        let (mut running, _) = holder(&database, "a", &[], &leaver);
+        eventually("the program ends", || {
+            running.signal(Signal::SIGTERM);
+            running.has_ended()
+        });
+        running.says("heard");
+    }
+}
