@@ -3,6 +3,7 @@
 
 mod libpq;
 mod passfile;
+mod string;
 mod tls;
 
 use std::fmt;
@@ -14,6 +15,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::args::Server;
 use crate::exit::Failure;
+
+use self::string::ConnectionString;
 
 pub(crate) use self::libpq::user_name;
 
@@ -36,10 +39,10 @@ impl Place {
     fn of(server: &Server, env: libpq::Env<'_>) -> Result<Self, Failure> {
         let url = named_url(server, env);
         let named = url.is_some() || libpq::names_a_host(env);
-        let (url, wishes) = tls::Wishes::take(&url.unwrap_or_default(), env)?;
-        let mut config = libpq::config(&url, env)?;
-        let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        config.ssl_mode(if local { SslMode::Disable } else { wishes.mode() });
+        let mut string = ConnectionString::parse(&url.unwrap_or_default())?;
+        let wishes = tls::Wishes::take(&mut string, env)?;
+        let mut config = libpq::config(&string.to_string(), env)?;
+        config.ssl_mode(if is_local(&config) { SslMode::Disable } else { wishes.mode() });
         Ok(Self { config, tls: wishes.connector()?, table: server.table.clone(), named })
     }
 
@@ -89,6 +92,14 @@ impl fmt::Display for Place {
         }
         Ok(())
     }
+}
+
+/// Whether all that is connected to are Unix sockets, which need no encryption.
+fn is_local(config: &Config) -> bool {
+    let mut hosts = config.get_hosts().iter();
+    config.get_hostaddrs().is_empty()
+        && hosts.len() > 0
+        && hosts.all(|host| matches!(host, Host::Unix(_)))
 }
 
 fn named_url(server: &Server, env: libpq::Env<'_>) -> Option<String> {
@@ -158,6 +169,42 @@ mod tests {
         assert_eq!(config.get_hosts().len(), 1);
         assert_eq!(config.get_application_name(), Some("pglock"));
         assert!(config.get_user().is_some());
+    }
+
+    #[test]
+    fn encryption_is_as_wished_however_it_is_written() {
+        let root = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&root, pglock_tests::Certificate::of("h").pem()).unwrap();
+        let file = root.path().display().to_string();
+        let mode = |url: &str| place(Some(url), &[]).expect(url).get_ssl_mode();
+        for url in [
+            "host=h sslmode = require",
+            "host=h password='x sslmode=disable y' sslmode=require",
+            "host=h sslmode=disable sslmode=require",
+            "postgres://h/d?sslmode=disable&sslmode=%72equire",
+            "hostaddr=127.0.0.1 sslmode=require",
+            "host=/tmp hostaddr=127.0.0.1 sslmode=require",
+            &format!("hostaddr=127.0.0.1 sslmode=verify-full sslrootcert='{file}'"),
+            &format!("postgres://h/d?sslmode=verify-full&sslrootcert={}", file.replace('/', "%2F")),
+        ] {
+            assert_eq!(mode(url), SslMode::Require, "{url}");
+        }
+        assert_eq!(mode("host=h"), SslMode::Prefer);
+        assert_eq!(mode("host=/tmp sslmode=require"), SslMode::Disable);
+        assert!(matches!(
+            place(Some("host=h sslrootcert=system sslmode=require"), &[]),
+            Err(Failure::Usage(_))
+        ));
+    }
+
+    #[test]
+    fn an_address_alone_is_its_own_name() {
+        let config = place(Some("hostaddr=127.0.0.1"), &[]).unwrap();
+        assert_eq!(hosts(&config), ["127.0.0.1"]);
+        assert_eq!(config.get_hostaddrs().len(), 1);
+        let config = place(Some("host='' hostaddr=127.0.0.1 password="), &[]).unwrap();
+        assert_eq!(hosts(&config), ["127.0.0.1"]);
+        assert_eq!(config.get_password(), None);
     }
 
     #[test]

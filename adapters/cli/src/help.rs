@@ -14,7 +14,8 @@ TLS (sslmode, as libpq):
   require      always, whatever its certificate unless sslrootcert names a file
   verify-full  always; the certificate must be the host's, signed by one that
                the system trusts or that is in the file of sslrootcert or
-               PGSSLROOTCERT (verify-ca means the same)
+               PGSSLROOTCERT (verify-ca means the same); the default where
+               that file is \"system\"
 
 Exit codes:
     0  done

@@ -58,14 +58,17 @@ fn fill_hosts(config: &mut Config, env: Env<'_>) -> Result<(), Failure> {
             config.port(number(port, "PGPORT")?);
         }
     }
-    if !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty() {
+    if !config.get_hosts().is_empty() {
+        return Ok(());
+    }
+    if !config.get_hostaddrs().is_empty() {
+        name_by_address(config);
         return Ok(());
     }
     let addresses = set(env, "PGHOSTADDR");
     for address in addresses.iter().flat_map(|addresses| addresses.split(',')) {
         config.hostaddr(number(address, "PGHOSTADDR")?);
     }
-    // TLS wants to know whom it talks to, so an address alone is its own name.
     match set(env, "PGHOST").or(addresses) {
         Some(hosts) => {
             for host in hosts.split(',') {
@@ -78,6 +81,13 @@ fn fill_hosts(config: &mut Config, env: Env<'_>) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// TLS wants to know whom it talks to, so an address alone is its own name.
+fn name_by_address(config: &mut Config) {
+    for address in config.get_hostaddrs().to_vec() {
+        config.host(address.to_string());
+    }
 }
 
 /// The folder in which a server listens on this port, if there is one.

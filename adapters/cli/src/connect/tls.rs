@@ -12,6 +12,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::libpq::{Env, set};
+use super::string::ConnectionString;
 use crate::exit::Failure;
 
 /// `sslmode` and `sslrootcert`.
@@ -28,13 +29,22 @@ enum Trust {
 
 impl Wishes {
     /// Takes them out of a connection string, since the driver knows only some of them, or from the
-    /// environment; gives back what is left of the string.
-    pub(super) fn take(url: &str, env: Env<'_>) -> Result<(String, Self), Failure> {
-        let (url, mode) = take_option(url, "sslmode");
-        let (url, root) = take_option(&url, "sslrootcert");
-        let mode = mode.or_else(|| set(env, "PGSSLMODE"));
-        let root = root.or_else(|| set(env, "PGSSLROOTCERT")).filter(|root| root != "system");
-        Ok((url, Self::new(mode.as_deref().unwrap_or("prefer"), root.map(PathBuf::from))?))
+    /// environment.
+    pub(super) fn take(string: &mut ConnectionString, env: Env<'_>) -> Result<Self, Failure> {
+        let mode = string.take("sslmode").or_else(|| set(env, "PGSSLMODE"));
+        let root = string.take("sslrootcert").or_else(|| set(env, "PGSSLROOTCERT"));
+        Self::of(mode.as_deref(), root.as_deref().filter(|root| !root.is_empty()))
+    }
+
+    /// Who trusts whatever the system trusts must have the name checked: anybody can get a certificate.
+    fn of(mode: Option<&str>, root: Option<&str>) -> Result<Self, Failure> {
+        match (mode, root) {
+            (None | Some("verify-full"), Some("system")) => Self::new("verify-full", None),
+            (Some(weak), Some("system")) => Err(Failure::Usage(format!(
+                "sslrootcert=system needs sslmode=verify-full, not {weak:?}"
+            ))),
+            (mode, root) => Self::new(mode.unwrap_or("prefer"), root.map(PathBuf::from)),
+        }
     }
 
     fn new(mode: &str, root: Option<PathBuf>) -> Result<Self, Failure> {
@@ -138,49 +148,18 @@ impl ServerCertVerifier for Trusting {
     }
 }
 
-/// Takes one option out of a connection string, be it a URL or made of `key=value`.
-fn take_option(text: &str, key: &str) -> (String, Option<String>) {
-    let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    let separates = |c: char| if is_url { matches!(c, '?' | '&') } else { c.is_whitespace() };
-    let found = text.match_indices(&format!("{key}=")).find_map(|(start, pattern)| {
-        let before = text.get(..start)?;
-        let after = text.get(start + pattern.len()..)?;
-        before.chars().next_back().is_none_or(separates).then_some((before, after))
-    });
-    let Some((before, after)) = found else { return (text.into(), None) };
-    let (value, rest) = after.split_at(after.find(separates).unwrap_or(after.len()));
-    let rest = if is_url { rest.trim_start_matches('&') } else { rest };
-    (format!("{before}{rest}"), Some(value.trim_matches('\'').into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn options_are_taken_out() {
-        let taken = |text, left: &str, value: Option<&str>| {
-            assert_eq!(
-                take_option(text, "sslmode"),
-                (left.into(), value.map(Into::into)),
-                "{text}"
-            );
-        };
-        taken("postgres://h/d?sslmode=require&a=b", "postgres://h/d?a=b", Some("require"));
-        taken("postgres://h/d?a=b&sslmode=require", "postgres://h/d?a=b&", Some("require"));
-        taken("host=h sslmode='verify-full' user=u", "host=h  user=u", Some("verify-full"));
-        taken("sslmode=disable", "", Some("disable"));
-        taken("host=xsslmode=no", "host=xsslmode=no", None);
-        taken("", "", None);
-    }
-
-    #[test]
-    fn what_is_left_of_a_url_is_still_one() {
-        for url in
-            ["postgres://h/d?a=b&sslmode=x", "postgres://h/d?sslmode=x", "postgres://h?sslmode=x"]
-        {
-            let left = take_option(url, "sslmode").0.replace("a=b", "connect_timeout=3");
-            left.parse::<tokio_postgres::Config>().expect(&left);
+    fn the_systems_certificates_go_with_the_hosts_name() {
+        for mode in [None, Some("verify-full")] {
+            let wishes = Wishes::of(mode, Some("system")).unwrap();
+            assert!(matches!(wishes, Wishes { mode: SslMode::Require, trust: Trust::System }));
+        }
+        for weak in ["disable", "prefer", "require", "verify-ca"] {
+            assert!(matches!(Wishes::of(Some(weak), Some("system")), Err(Failure::Usage(_))));
         }
     }
 
