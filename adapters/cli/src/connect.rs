@@ -41,7 +41,7 @@ impl Place {
         let named = url.is_some() || libpq::names_a_host(env);
         let mut string = ConnectionString::parse(&url.unwrap_or_default())?;
         let wishes = tls::Wishes::take(&mut string, env)?;
-        let mut config = libpq::config(&string.to_string(), env)?;
+        let mut config = libpq::config(string, env)?;
         config.ssl_mode(if is_local(&config) { SslMode::Disable } else { wishes.mode() });
         Ok(Self { config, tls: wishes.connector()?, table: server.table.clone(), named })
     }
@@ -111,6 +111,8 @@ fn named_url(server: &Server, env: libpq::Env<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn place(url: Option<&str>, env: &[(&str, &str)]) -> Result<Config, Failure> {
@@ -169,6 +171,23 @@ mod tests {
         assert_eq!(config.get_hosts().len(), 1);
         assert_eq!(config.get_application_name(), Some("pglock"));
         assert!(config.get_user().is_some());
+    }
+
+    #[test]
+    fn no_limit_on_connecting_is_none() {
+        let limit = |url: Option<&str>, env: &[(&str, &str)]| {
+            place(url, env).unwrap().get_connect_timeout().copied()
+        };
+        let seconds = |n| Some(Duration::from_secs(n));
+        let never = Some(Duration::MAX);
+        for (text, limited) in [("0", never), ("-1", never), ("1", seconds(2)), ("7", seconds(7))] {
+            let env = [("PGCONNECT_TIMEOUT", text)];
+            assert_eq!(limit(None, &env), limited, "{text}");
+            assert_eq!(limit(Some(&format!("connect_timeout={text}")), &[]), limited, "{text}");
+            assert_eq!(limit(Some("connect_timeout=9"), &env), seconds(9));
+        }
+        assert_eq!(limit(None, &[]), seconds(10));
+        assert!(place(None, &[("PGCONNECT_TIMEOUT", "soon")]).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::passfile;
+use super::string::ConnectionString;
 use crate::exit::Failure;
 
 /// Looks a variable up.
@@ -26,9 +27,11 @@ pub(super) fn names_a_host(env: Env<'_>) -> bool {
 }
 
 /// The settings of a connection string, which may be empty, filled up.
-pub(super) fn config(url: &str, env: Env<'_>) -> Result<Config, Failure> {
+pub(super) fn config(mut string: ConnectionString, env: Env<'_>) -> Result<Config, Failure> {
+    let timeout = connect_timeout(&mut string, env)?;
+    let url = string.to_string();
     // With the driver's settings for keepalives and the like, and, to see what is open, without.
-    let mut config = pglock_wire::config(url)?;
+    let mut config = pglock_wire::config(&url)?;
     let given: Config = url.parse().unwrap_or_default();
     fill_hosts(&mut config, env)?;
     fill_identity(&mut config, env);
@@ -38,8 +41,8 @@ pub(super) fn config(url: &str, env: Env<'_>) -> Result<Config, Failure> {
     if let (None, Some(options)) = (given.get_options(), set(env, "PGOPTIONS")) {
         config.options(options);
     }
-    if let (None, Some(seconds)) = (given.get_connect_timeout(), set(env, "PGCONNECT_TIMEOUT")) {
-        config.connect_timeout(Duration::from_secs(number(&seconds, "PGCONNECT_TIMEOUT")?));
+    if let Some(timeout) = timeout {
+        config.connect_timeout(timeout);
     }
     if let Some(wish) = set(env, "PGTARGETSESSIONATTRS")
         && given.get_target_session_attrs() == TargetSessionAttrs::Any
@@ -50,6 +53,20 @@ pub(super) fn config(url: &str, env: Env<'_>) -> Result<Config, Failure> {
         passfile::fill(&mut config, env);
     }
     Ok(config)
+}
+
+/// As PostgreSQL's manual says: zero and less mean no limit, and one second is too short. The driver reads
+/// zero as its own default, so no limit is written as a limit that never comes.
+fn connect_timeout(
+    string: &mut ConnectionString,
+    env: Env<'_>,
+) -> Result<Option<Duration>, Failure> {
+    let given = string.take("connect_timeout").filter(|seconds| !seconds.is_empty());
+    let Some(seconds) = given.or_else(|| set(env, "PGCONNECT_TIMEOUT")) else { return Ok(None) };
+    Ok(Some(match number::<i32>(&seconds, "connect_timeout")? {
+        ..=0 => Duration::MAX,
+        seconds => Duration::from_secs(seconds.unsigned_abs().max(2).into()),
+    }))
 }
 
 fn fill_hosts(config: &mut Config, env: Env<'_>) -> Result<(), Failure> {
