@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use pglock_tokio::{Error, Options, Table, TableReport};
+use pglock_tokio::{Error, Locks, Options, Table, TableReport};
 
 use crate::args::{Server, TableAction, TableArgs};
 use crate::connect::Place;
@@ -55,24 +55,28 @@ async fn create(place: &Place) -> Result<u8, Failure> {
     }
 }
 
+/// Fit for use or not, it is left as it is until somebody has said yes.
 async fn drop(place: &Place, yes: bool) -> Result<u8, Failure> {
-    // What is not fit for use can be dropped only through a handle, which wants it fit.
-    let locks = match place.locks().await {
-        Err(Error::Table(report)) if !report.exists => {
-            return Err(Failure::No(format!("there is no table {}", place.table())));
-        }
-        Err(Error::Table(_)) => place.locks_with(Options::default()).await?,
-        opened => opened?,
-    };
+    let locks = place.locks_with(Options::default().check_table(false)).await?;
+    let report = locks.check_table().await?;
+    if !report.exists {
+        return Err(Failure::No(format!("there is no table {}", place.table())));
+    }
     if !yes {
-        let entries = locks.list("").await?;
-        let held = entries.iter().filter(|entry| entry.is_held()).count();
-        let rows = entries.len();
-        confirm(&format!("drop {} with {rows} locks, {held} of them held?", place.table()))?;
+        confirm(&format!("drop {} with {}?", place.table(), contents(&locks, &report).await?))?;
     }
     locks.drop_table().await?;
     say::answer(&format!("{} is dropped", place.table()))?;
     Ok(0)
+}
+
+async fn contents(locks: &Locks, report: &TableReport) -> Result<String, Failure> {
+    if !report.problems.is_empty() {
+        return Ok("all that is in it, which may be no locks".into());
+    }
+    let entries = locks.list("").await?;
+    let held = entries.iter().filter(|entry| entry.is_held()).count();
+    Ok(format!("{} locks, {held} of them held", entries.len()))
 }
 
 /// What is wrong with the table.

@@ -18,7 +18,7 @@ use crate::drive::Drive;
 use crate::error::Error;
 use crate::hold::Hold;
 use crate::lock::Lock;
-use crate::options::Options;
+use crate::options::{Options, TableCare};
 use crate::request::Request;
 
 /// The locks of one table, over a few connections. Cheap to clone; one for a process is enough.
@@ -44,8 +44,8 @@ impl Locks {
         Ok(Self::start_with(options.client()?, connect, None, Arc::new(timer)))
     }
 
-    /// Opens a first connection, starts, and looks whether the table is fit for use or, if the options
-    /// say so, makes it so. `spawn` must see to it that the future is run.
+    /// Opens a first connection, starts, and, as the options say, looks whether the table is fit for use or
+    /// makes it so. `spawn` must see to it that the future is run.
     ///
     /// # Errors
     /// When the options cannot be kept, there is no connection to be had, or the table is not fit.
@@ -55,14 +55,14 @@ impl Locks {
         timer: T,
         spawn: impl FnOnce(BoxFuture<'static, ()>),
     ) -> Result<Self, Error> {
-        let create = options.creates_table();
+        let care = options.table_care();
         let client = options.client()?;
         let timer = Arc::new(timer);
         let patience = client.config().connect_deadline;
         let first = first_session(&connect, timer.as_ref(), patience).await?;
         let (locks, drive) = Self::start_with(client, connect, Some(first), timer);
         spawn(Box::pin(drive));
-        locks.ready_table(create).await?;
+        locks.ready_table(care).await?;
         Ok(locks)
     }
 
@@ -84,10 +84,12 @@ impl Locks {
         Self { line }
     }
 
-    pub(crate) async fn ready_table(&self, create: bool) -> Result<(), Error> {
-        let found = self.unfit().await?;
-        let Some(report) = found else { return Ok(()) };
-        if !create {
+    pub(crate) async fn ready_table(&self, care: TableCare) -> Result<(), Error> {
+        if matches!(care, TableCare::Leave) {
+            return Ok(());
+        }
+        let Some(report) = self.unfit().await? else { return Ok(()) };
+        if matches!(care, TableCare::Check) {
             return Err(Error::Table(report));
         }
         match self.create_table().await {

@@ -13,14 +13,30 @@ use crate::error::Error;
 #[must_use]
 pub struct Options {
     config: Result<Config, Error>,
+    check_table: bool,
     create_table: bool,
     identity: Option<Identity>,
     seed: Option<u64>,
 }
 
+/// What is done about the table when connecting.
+#[derive(Clone, Copy)]
+pub(crate) enum TableCare {
+    Leave,
+    /// One that is not fit for use is an error.
+    Check,
+    Mend,
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self { config: Ok(Config::default()), create_table: true, identity: None, seed: None }
+        Self {
+            config: Ok(Config::default()),
+            check_table: true,
+            create_table: true,
+            identity: None,
+            seed: None,
+        }
     }
 }
 
@@ -101,6 +117,12 @@ impl Options {
         Self { config: Ok(config), ..self }
     }
 
+    /// Whether to look at the table when connecting; yes by default. If not, it is not created either, and
+    /// is left as it is, fit for use or not: for those who want to drop it.
+    pub fn check_table(self, check: bool) -> Self {
+        Self { check_table: check, ..self }
+    }
+
     /// Whether to create the table when it is missing, and to add what an older one lacks; yes by default.
     pub fn create_table(self, create: bool) -> Self {
         Self { create_table: create, ..self }
@@ -134,8 +156,12 @@ impl Options {
         Self { config, ..self }
     }
 
-    pub(crate) const fn creates_table(&self) -> bool {
-        self.create_table
+    pub(crate) const fn table_care(&self) -> TableCare {
+        match (self.check_table, self.create_table) {
+            (false, _) => TableCare::Leave,
+            (true, false) => TableCare::Check,
+            (true, true) => TableCare::Mend,
+        }
     }
 
     pub(crate) fn client(self) -> Result<Client, Error> {
@@ -163,7 +189,7 @@ macro_rules! offer_options {
             poll(::core::time::Duration), longest_lease(::core::time::Duration),
             foreign($crate::Foreign), patience(::core::time::Duration),
             backoff($crate::Backoff), work_sessions(usize), config($crate::Config),
-            create_table(bool), identity($crate::Identity), seed(u64),
+            check_table(bool), create_table(bool), identity($crate::Identity), seed(u64),
         }
     };
     ($field:ident: $($option:ident($type:ty)),* $(,)?) => { $(

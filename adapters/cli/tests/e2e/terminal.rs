@@ -45,8 +45,8 @@ impl Session {
         Self { keys, screen, shown: String::new(), running: Running::of(child) }
     }
 
-    /// Waits until this is on the screen, and forgets all before it.
-    fn shows(&mut self, part: &str) {
+    /// Waits until this is on the screen. Answers all before it, and forgets it.
+    fn shows(&mut self, part: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.shown.contains(part) {
             let rest = deadline.saturating_duration_since(Instant::now());
@@ -54,8 +54,16 @@ impl Session {
             let bytes = bytes.unwrap_or_else(|_| panic!("never {part:?}, but {:?}", self.shown));
             self.shown.push_str(&String::from_utf8_lossy(&bytes));
         }
-        let end = self.shown.find(part).expect("just seen") + part.len();
-        self.shown.drain(..end);
+        let begin = self.shown.find(part).expect("just seen");
+        let after = self.shown.split_off(begin + part.len());
+        let before = std::mem::replace(&mut self.shown, after);
+        before[..begin].into()
+    }
+
+    /// The seconds that a waiter has counted when it next says so.
+    fn watched_for(&mut self) -> u64 {
+        self.shows("\r\x1b[2Kpglock: waiting for a: held by ann (token 1), watched for ");
+        self.shows("s").parse().expect("less than a minute")
     }
 
     fn types(&mut self, keys: &str) {
@@ -92,8 +100,8 @@ fn a_waiter_says_for_whom_and_counts_on() {
     let database = Server::shared().database();
     let (mut first, _) = holder(&database, "a", &["--owner", "ann"], ":");
     let mut second = Session::start(&database, &["run", "a", "--", "echo", "ran"]);
-    second.shows("\r\x1b[2Kpglock: waiting for a: held by ann (token 1), watched for 1s");
-    second.shows("watched for 2s");
+    let begin = second.watched_for();
+    while second.watched_for() <= begin {}
     drop(first.child.stdin.take());
     second.shows("\r\x1b[2Kran");
     assert_eq!(second.running.code(), 0);

@@ -39,8 +39,8 @@ impl Locks {
         Ok(Self { inner: locks::Locks::on(line) })
     }
 
-    /// Opens a first connection, starts, and looks whether the table is fit for use or, if the options
-    /// say so, makes it so.
+    /// Opens a first connection, starts, and, as the options say, looks whether the table is fit for use or
+    /// makes it so.
     ///
     /// # Errors
     /// When the options cannot be kept, there is no connection to be had, or the table is not fit.
@@ -49,14 +49,14 @@ impl Locks {
         connect: C,
         clock: impl Clock,
     ) -> Result<Self, Error> {
-        let create = options.creates_table();
+        let care = options.table_care();
         let client = options.client()?;
         let connect = Arc::new(connect);
         // Nothing may fail between here and the loop: drivers must not be dropped on a caller's thread.
         let first = first_session(&connect, client.config().connect_deadline)?;
         let line = Drive::start(client, connect, Some(first), Arc::new(clock))?;
         let inner = locks::Locks::on(line);
-        inner.ready_table(create).block_on()?;
+        inner.ready_table(care).block_on()?;
         Ok(Self { inner })
     }
 }
