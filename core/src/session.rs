@@ -141,7 +141,8 @@ impl Sessions {
         if let Some(id) = self.idle(kind) {
             return Place::Session(id);
         }
-        if now < self.retry_at || self.is_connecting(kind) {
+        // At the clock's end there is no time left for a connection to open in.
+        if now < self.retry_at || now == Instant::END || self.is_connecting(kind) {
             return Place::None;
         }
         let id = SessionId::new(self.next_id);
