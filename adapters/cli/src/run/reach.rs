@@ -3,7 +3,8 @@
 //!
 //! A process id is used again once its process has been waited for. The holder waits for the command, so it may
 //! send signals until then. The guard cannot know whether somebody has waited, so it compares when the process
-//! was started, where the system tells (Linux); elsewhere it leaves alone what has left its group.
+//! was started, where the system tells (Linux); elsewhere it leaves alone what has left its group. It does so, too,
+//! if the holder is killed or stopped in the moment between the command's start and word of it.
 
 use std::fs;
 

@@ -224,6 +224,8 @@ fn the_guard_ends_a_command_that_has_left_the_group() {
     for leaver in leavers(STUBBORN) {
         let database = Server::shared().database();
         let (first, command) = holder(&database, "a", &["--lease", "2s"], &leaver);
+        // The command may speak before the guard is told of it; heartbeats come after that.
+        before_a_heartbeat(&database);
         first.signal(Signal::SIGSTOP);
         let second = Running::start(&mut on(&database, &["run", "a", "--", "echo", "ran"]));
         second.says("ran");
