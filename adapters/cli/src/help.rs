@@ -65,8 +65,8 @@ Exit codes:
   127  there is no such command
 
 Examples:
-  # cron: on many machines, runs on one of them; takes over if the last holder
-  # has died
+  # cron on many machines: never two at once, takes over from a dead holder; a
+  # command shorter than the difference of their clocks may run again
   */5 * * * *  pglock run report --probe --quiet -- /usr/local/bin/report
 
   # one deployment at a time, with a word for whoever waits

@@ -120,7 +120,7 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Expired => "the lock is lost: no heartbeat was acknowledged in time",
-            Self::TakenOver => "the lock is lost: its row carries another holder's number",
+            Self::TakenOver => "the lock is lost: its row was taken over, or freed by an operator",
             Self::Released => "the lock was given back",
             Self::Closed => "the lock is lost: nobody renews it any more",
         })
