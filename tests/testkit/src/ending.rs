@@ -1,6 +1,7 @@
 //! How a history ends: all is healed, everybody must be served within a bound, no row stays held when
 //! nobody asks, and every client shuts down.
 
+use crate::chronicle::Fact;
 use crate::oracle::{Careful, Verdict, broken};
 use crate::plan::{Scenario, nanos};
 use crate::process::Process;
@@ -18,6 +19,7 @@ impl World {
     /// Everything is well from now on. Whoever waits is served; whoever holds, gives back.
     pub(crate) fn heal(&mut self) -> Verdict {
         self.trace.note(self.now, (), || "all is healed".into());
+        self.trace.keep(self.now, || Fact::Healed);
         self.healed = true;
         self.healed_at = self.now;
         self.faults = self.faults.healed();

@@ -21,6 +21,7 @@
     )
 )]
 
+mod chronicle;
 mod clock;
 mod coincidence;
 #[expect(
@@ -60,6 +61,7 @@ mod server;
 mod shrink;
 mod simulate;
 mod tape;
+mod timeline;
 mod trace;
 #[expect(
     clippy::indexing_slicing,
@@ -83,3 +85,4 @@ pub use plan::Scenario;
 pub use server::{Change, Record, Server};
 pub use simulate::{History, Violation, run, simulate};
 pub use tape::Tape;
+pub use timeline::Timeline;

@@ -9,6 +9,7 @@ use pglock_core::{
     Command, CommandId, Instant, Outcome, ServerError, SessionId, Severity, Statement,
 };
 
+use crate::chronicle::{Fact, Gist};
 use crate::coincidence::Coincidence;
 use crate::oracle::Holder;
 use crate::server::{Record, error, failed};
@@ -123,6 +124,9 @@ impl World {
             cut_after: self.tape.hit(self.faults.reset_after),
         });
         self.links[link].awaited.push(command.id());
+        let who = self.links[link].who;
+        let gist = || Gist::of(command.statement(), &self.names);
+        self.trace.keep(self.now, || Fact::Sends { who, flight, gist: gist() });
         let now = self.now + late;
         if self.tape.hit(self.faults.reset_before) {
             self.links[link].alive = false;
@@ -280,6 +284,7 @@ impl World {
             self.meet(Coincidence::ServerCrashed);
         }
         self.trace.note(self.now, (), || "server crashes".into());
+        self.trace.keep(self.now, || Fact::ServerCrashes);
         self.server_up_at = self.now + self.delay() * 2;
         for index in 0..self.links.len() {
             let link = &mut self.links[index];

@@ -6,6 +6,7 @@ use pglock_core::{
     Client, Command, Event, Identity, Instant, Outcome, Output, Owner, ServerError, SessionId, Wake,
 };
 
+use crate::chronicle::{Fact, Told};
 use crate::clock::{Clock, Style};
 use crate::coincidence::Coincidence;
 use crate::oracle::{Verdict, broken};
@@ -62,6 +63,7 @@ impl World {
         let Ok(core) = Client::new(config, identity, seed) else { return };
         let facts = (who, client, offset, rate);
         self.trace.note(self.now, facts, || format!("w{who} starts as client {client}, {clock:?}"));
+        self.trace.keep(self.now, || Fact::Starts { who, client });
         let users = (0..self.plan.users).map(|_| User::default()).collect();
         let process = Process {
             client: core,
@@ -91,6 +93,7 @@ impl World {
     pub(crate) fn crash(&mut self, client: usize) {
         let who = self.processes[client].who;
         self.trace.note(self.now, who, || format!("w{who} crashes"));
+        self.trace.keep(self.now, || Fact::Crashes { who });
         if self.holds_any(who) {
             self.meet(Coincidence::HolderCrashed);
         }
@@ -175,6 +178,8 @@ impl World {
         process.turn += 1;
         let (who, turn) = (process.who, process.turn);
         self.trace.note(self.now, (who, pause), || format!("w{who} stands still for {pause}"));
+        let until = self.now + pause;
+        self.trace.keep(self.now, || Fact::StandsStill { who, until });
         self.queue.plan(self.now + pause, Happening::Wake { client, turn });
         pause
     }
@@ -216,6 +221,11 @@ impl World {
         let Process { who, heard, .. } = self.processes[client];
         let facts = (who, reading, event);
         self.trace.note(self.now, facts, || format!("w{who} at {}: {event:?}", reading.as_nanos()));
+        if let Some(lock) = event.lock() {
+            let clock = &self.processes[client].clock;
+            let what = || Told::by(event, clock);
+            self.trace.keep(self.now, || Fact::Told { who, lock, what: what() });
+        }
         let careful = self.careful();
         let oracle = &mut self.oracle;
         oracle.lives.told(who, event, reading, heard, &mut oracle.ledger, &careful)?;
@@ -318,8 +328,10 @@ impl World {
         };
         if self.tape.hit(self.faults.pause_after_reading) {
             let pause = self.tape.below(self.faults.pause + 1);
-            self.processes[client].paused_until = self.now + pause;
-            self.queue.plan(self.now + pause, Happening::Handle { flight, reading });
+            let (who, until) = (self.links[link].who, self.now + pause);
+            self.trace.keep(self.now, || Fact::StandsStill { who, until });
+            self.processes[client].paused_until = until;
+            self.queue.plan(until, Happening::Handle { flight, reading });
             return Ok(());
         }
         self.handle(flight, reading)
@@ -340,6 +352,7 @@ impl World {
         self.trace.note(self.now, (who, reading, command, awaited), || {
             format!("w{who} at {} hears of {command:?}, awaited: {awaited}", reading.as_nanos())
         });
+        self.trace.keep(self.now, || Fact::Hears { flight });
         self.note_answer(client, flight);
         let process = &mut self.processes[client];
         process.heard = process.last_reading;

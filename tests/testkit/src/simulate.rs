@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use crate::chronicle::Chronicle;
 use crate::coincidence::Coincidences;
 use crate::oracle::Broken;
 use crate::plan::Scenario;
 use crate::tape::Tape;
+use crate::timeline::Timeline;
+use crate::trace::Kept;
 use crate::world::World;
 
 /// What came of one history in which no rule was broken.
@@ -36,6 +39,15 @@ pub struct Violation {
     pub steps: u64,
     /// What happened, a line each: nanoseconds of true time, then what.
     pub log: Vec<String>,
+    pub(crate) chronicle: Chronicle,
+}
+
+impl Violation {
+    /// What happened, as a picture.
+    #[must_use]
+    pub fn timeline(&self) -> Timeline {
+        Timeline::draw(&self.chronicle, &self.broken)
+    }
 }
 
 impl fmt::Display for Violation {
@@ -102,6 +114,10 @@ pub(crate) fn again(scenario: Scenario, tape: Vec<u64>) -> Violation {
     let broken = world.run(u64::MAX).err().unwrap_or_else(|| Broken {
         by: "O8",
         words: "the same choices gave another history".into(),
+        overlap: None,
     });
-    Violation { broken, scenario, tape, steps: world.steps, log: world.trace.into_lines() }
+    let names = world.names.iter().map(|name| name.as_str().into()).collect();
+    let Kept { lines: log, moments } = world.trace.into_kept();
+    let chronicle = Chronicle { names, moments };
+    Violation { broken, scenario, tape, steps: world.steps, log, chronicle }
 }

@@ -2,24 +2,39 @@
 
 use core::hash::{Hash, Hasher};
 
+use crate::chronicle::{Fact, Moment};
 use crate::rng::scramble;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     hash: Mix,
-    lines: Option<Vec<String>>,
+    kept: Option<Kept>,
+}
+
+/// What is kept of a history that somebody wants to see.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) lines: Vec<String>,
+    pub(crate) moments: Vec<Moment>,
 }
 
 impl Trace {
-    pub(crate) const fn new(with_lines: bool) -> Self {
-        Self { hash: Mix(0), lines: if with_lines { Some(Vec::new()) } else { None } }
+    pub(crate) fn new(with_log: bool) -> Self {
+        Self { hash: Mix(0), kept: with_log.then(Kept::default) }
     }
 
     /// Notes that something happened at true time `now`: as facts for the hash, in words for the log.
     pub(crate) fn note(&mut self, now: u64, facts: impl Hash, line: impl FnOnce() -> String) {
         self.mix((now, facts));
-        if let Some(lines) = &mut self.lines {
-            lines.push(format!("{now:>16}  {}", line()));
+        if let Some(kept) = &mut self.kept {
+            kept.lines.push(format!("{now:>16}  {}", line()));
+        }
+    }
+
+    /// Notes a fact for the picture. It is no part of the hash.
+    pub(crate) fn keep(&mut self, at: u64, fact: impl FnOnce() -> Fact) {
+        if let Some(kept) = &mut self.kept {
+            kept.moments.push(Moment { at, fact: fact() });
         }
     }
 
@@ -32,8 +47,8 @@ impl Trace {
         self.hash.finish()
     }
 
-    pub(crate) fn into_lines(self) -> Vec<String> {
-        self.lines.unwrap_or_default()
+    pub(crate) fn into_kept(self) -> Kept {
+        self.kept.unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pglock_core::bugs::{Bug, made};
 use pglock_core::{Evict, Outcome, Owner, Rvn, Statement, Token};
 
+use crate::chronicle::{Fact, Written};
 use crate::coincidence::Coincidence;
 use crate::oracle::{Cause, Verdict};
 use crate::plan::{Scenario, nanos};
@@ -115,8 +116,9 @@ impl World {
         let pause = self.tape.below(self.faults.pause + 1);
         let process = &mut self.processes[client];
         process.paused_until = process.paused_until.max(self.now + pause);
-        let who = process.who;
+        let (who, until) = (process.who, process.paused_until);
         self.trace.note(self.now, (who, pause), || format!("w{who} stands still for {pause}"));
+        self.trace.keep(self.now, || Fact::StandsStill { who, until });
     }
 
     fn change_rate(&mut self, client: usize) -> Verdict {
@@ -126,6 +128,12 @@ impl World {
         let who = process.who;
         self.trace.note(self.now, (who, rate), || format!("w{who} has {:?}", process.clock));
         if process.running {
+            for (_, lock) in process.client.held() {
+                let until =
+                    process.client.valid_until(lock).map(|at| process.clock.surely_reaches(at));
+                let until = until.unwrap_or(self.now);
+                self.trace.keep(self.now, || Fact::Trusts { who, lock, until });
+            }
             self.oracle.clock_changed(who, &process.clock, self.now)?;
         }
         Ok(())
@@ -137,6 +145,8 @@ impl World {
         let span = self.tape.log_uniform(self.plan.lease / 64, self.plan.lease * 4);
         let facts = (name, span);
         self.trace.note(self.now, facts, || format!("a stranger locks row {name} for {span}"));
+        let until = self.now + span;
+        self.trace.keep(self.now, || Fact::RowLocked { name, until });
         self.server.lock_row(&self.names[name]);
         self.oracle.ledger.disturb(name);
         self.queue.plan(self.now + span, Happening::Weather(Weather::UnlockRow { name }));
@@ -225,9 +235,12 @@ impl World {
 
     fn stranger_wrote(&mut self) -> Verdict {
         let cause = Cause::Stranger { now: self.now };
-        for change in self.server.take_changes() {
+        let changes = self.server.take_changes();
+        let wrote = || Written::of(&changes, &self.names);
+        self.trace.keep(self.now, || Fact::StrangerWrites { wrote: wrote() });
+        for change in &changes {
             if let Some(name) = self.index_of(&change.name) {
-                self.oracle.changed(name, &change, &cause, &self.plan)?;
+                self.oracle.changed(name, change, &cause, &self.plan)?;
             }
         }
         Ok(())

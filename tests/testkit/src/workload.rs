@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pglock_core::{Amendment, AskError, Event, Heartbeat, LockId, Request, Wait};
 
+use crate::chronicle::Fact;
 use crate::coincidence::Coincidence;
 use crate::oracle::{Asked, Holder, Verdict, broken};
 use crate::plan::Scenario;
@@ -109,6 +110,7 @@ impl World {
             Wait::AtMost(span) => Some(reading.saturating_add(span)),
             Wait::ForEver | Wait::Try | Wait::Probe => None,
         };
+        self.trace.keep(self.now, || Fact::Asks { who, lock, name: asked_for });
         let asked = Asked { name: asked_for, at: self.now, by_hand, give_up };
         self.oracle.lives.asked(Holder { who, lock }, asked)?;
         if self.tape.below(5) == 4 {
@@ -154,6 +156,7 @@ impl World {
         let who = process.who;
         if process.client.cancel(lock, reading).is_ok() {
             self.trace.note(self.now, (who, lock), || format!("w{who} cancels {lock:?}"));
+            self.trace.keep(self.now, || Fact::LetsGo { who, lock });
             process.users[user].doing = Doing::Ending(lock);
             self.oracle.lives.ending(Holder { who, lock });
         }
@@ -212,6 +215,7 @@ impl World {
         let facts = (who, lock, &answer);
         self.trace.note(self.now, facts, || format!("w{who} gives {lock:?} back: {answer:?}"));
         if answer.is_ok() {
+            self.trace.keep(self.now, || Fact::LetsGo { who, lock });
             self.processes[client].users[user].doing = Doing::Ending(lock);
             self.oracle.lives.ending(Holder { who, lock });
             if self.processes[client].client.valid_until(lock).is_some() {

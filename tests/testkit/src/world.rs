@@ -3,9 +3,10 @@
 
 use pglock_core::{Instant, LockName, Outcome, RenewalVerdict, Row, Statement, Value};
 
+use crate::chronicle::{Fact, Written};
 use crate::coincidence::Coincidences;
 use crate::network::{Flight, Link};
-use crate::oracle::{Broken, Cause, Holder, Oracle, Verdict};
+use crate::oracle::{Cause, Holder, Oracle, Verdict, broken};
 use crate::plan::{Faults, Plan, Scenario};
 use crate::process::Process;
 use crate::queue::Queue;
@@ -209,6 +210,8 @@ impl World {
         let facts = (who, command, statement, outcome);
         self.trace.note(now, facts, || format!("w{who} {command:?} {statement:?} -> {outcome:?}"));
         let zombie = !link.open || self.oracle.lives.is_dead(who);
+        let wrote = || Written::of(&changes, &self.names);
+        self.trace.keep(now, || Fact::Applied { flight, late: zombie, wrote: wrote() });
         for change in &changes {
             if self.verdict.is_ok()
                 && let Some(name) = self.index_of(&change.name)
@@ -280,5 +283,5 @@ impl World {
 }
 
 pub(crate) fn stuck(words: impl Into<String>) -> Verdict {
-    Err(Broken { by: "O5", words: words.into() })
+    broken("O5", words)
 }

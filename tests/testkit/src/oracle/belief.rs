@@ -4,7 +4,7 @@
 use pglock_core::{Instant, LockId};
 
 use super::ledger::{Ledger, Standing};
-use super::{Holder, Verdict, broken};
+use super::{Holder, Verdict, overlapping};
 use crate::clock::Clock;
 
 #[derive(Clone, Debug)]
@@ -84,8 +84,9 @@ impl Beliefs {
                 Standing::Void => continue,
                 Standing::Promised(promise) if belief.end <= promise => {}
                 Standing::Promised(promise) => {
-                    return broken(
-                        "O1",
+                    return overlapping(
+                        promise,
+                        belief.end,
                         format!(
                             "w{who} {lock:?} trusts its lease until {} but others may take it over \
                              from {promise} on: {} ns too long",
@@ -95,8 +96,9 @@ impl Beliefs {
                     );
                 }
                 Standing::Gone => {
-                    return broken(
-                        "O1",
+                    return overlapping(
+                        now,
+                        belief.end,
                         format!(
                             "w{who} {lock:?} trusts its lease until {} but the row is somebody \
                              else's at {now}",
@@ -106,8 +108,9 @@ impl Beliefs {
                 }
             }
             if let Some(other) = earlier.replace(belief) {
-                return broken(
-                    "O1",
+                return overlapping(
+                    now,
+                    belief.end.min(other.end),
                     format!(
                         "w{} {:?} and w{who} {lock:?} both believe in one name at {now}",
                         other.holder.who, other.holder.lock

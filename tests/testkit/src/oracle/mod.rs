@@ -25,6 +25,8 @@ pub struct Broken {
     pub by: &'static str,
     /// The rule and how it was broken, in words.
     pub words: String,
+    /// From when to when, at true time, a lock is believed in that others have or may have.
+    pub overlap: Option<(u64, u64)>,
 }
 
 impl fmt::Display for Broken {
@@ -36,7 +38,12 @@ impl fmt::Display for Broken {
 pub(crate) type Verdict = Result<(), Broken>;
 
 pub(crate) fn broken(by: &'static str, words: impl Into<String>) -> Verdict {
-    Err(Broken { by, words: words.into() })
+    Err(Broken { by, words: words.into(), overlap: None })
+}
+
+/// Two beliefs meet, or one meets what the row allows others.
+fn overlapping(from: u64, to: u64, words: impl Into<String>) -> Verdict {
+    Err(Broken { by: "O1", words: words.into(), overlap: Some((from, to)) })
 }
 
 /// One incarnation of a client holding, or having held, one lock.
