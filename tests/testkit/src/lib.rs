@@ -29,6 +29,7 @@ mod coincidence;
     reason = "the world's own indices; if one is wrong the history is worthless"
 )]
 mod ending;
+mod failure;
 #[expect(
     clippy::indexing_slicing,
     reason = "the world's own indices; if one is wrong the history is worthless"
@@ -81,8 +82,8 @@ mod world;
 
 pub use coincidence::{Coincidence, Coincidences};
 pub use oracle::Broken;
-pub use plan::Scenario;
+pub use plan::{Options, Scenario};
 pub use server::{Change, Record, Server};
-pub use simulate::{History, Violation, run, simulate};
+pub use simulate::{History, Violation, run, run_with, simulate, simulate_with};
 pub use tape::Tape;
 pub use timeline::Timeline;

@@ -32,6 +32,22 @@ impl Scenario {
     pub const ALL: [Self; 3] = [Self::Storm, Self::Calm, Self::Edge];
 }
 
+/// What is fixed beforehand; everything else is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Options {
+    /// How many clients there are.
+    pub clients: Option<usize>,
+}
+
+impl Options {
+    /// So many clients.
+    #[must_use]
+    pub const fn with_clients(self, clients: usize) -> Self {
+        Self { clients: Some(clients) }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) scenario: Scenario,

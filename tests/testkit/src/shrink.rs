@@ -1,7 +1,7 @@
 //! Makes a history that broke a rule as small as it gets, by deleting, zeroing and lowering its choices: zero
 //! is always the benign one. What is left is what the rule needs to be broken.
 
-use crate::plan::Scenario;
+use crate::plan::{Options, Scenario};
 use crate::simulate::{Failed, Violation, again, attempt};
 
 impl Violation {
@@ -9,16 +9,17 @@ impl Violation {
     /// thousand are enough for most.
     #[must_use]
     pub fn shrunk(self, attempts: u32) -> Self {
-        let Self { scenario, tape, steps, broken, .. } = self;
+        let Self { scenario, options, seed, tape, steps, broken, .. } = self;
         let smallest = Failed { broken, tape, steps };
-        let mut shrinker = Shrinker { scenario, smallest, budget: attempts };
+        let mut shrinker = Shrinker { scenario, options, smallest, budget: attempts };
         shrinker.run();
-        again(scenario, shrinker.smallest.tape)
+        Self { seed, ..again(scenario, options, shrinker.smallest.tape) }
     }
 }
 
 struct Shrinker {
     scenario: Scenario,
+    options: Options,
     smallest: Failed,
     budget: u32,
 }
@@ -43,9 +44,10 @@ impl Shrinker {
     fn accepts(&mut self, tape: Vec<u64>) -> bool {
         let Some(budget) = self.budget.checked_sub(1) else { return false };
         self.budget = budget;
-        let found = attempt(self.scenario, tape, self.smallest.steps).filter(|found| {
-            found.broken.by == self.smallest.broken.by && size(found) < size(&self.smallest)
-        });
+        let found =
+            attempt(self.scenario, self.options, tape, self.smallest.steps).filter(|found| {
+                found.broken.by == self.smallest.broken.by && size(found) < size(&self.smallest)
+            });
         let accepted = found.is_some();
         if let Some(found) = found {
             self.smallest = found;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::chronicle::Chronicle;
 use crate::coincidence::Coincidences;
 use crate::oracle::Broken;
-use crate::plan::Scenario;
+use crate::plan::{Options, Scenario};
 use crate::tape::Tape;
 use crate::timeline::Timeline;
 use crate::trace::Kept;
@@ -33,6 +33,12 @@ pub struct Violation {
     pub broken: Broken,
     /// The kind of world.
     pub scenario: Scenario,
+    /// What was fixed beforehand.
+    pub options: Options,
+    /// Where it was found, if a seed led to it.
+    pub seed: Option<u64>,
+    /// What was drawn at the beginning: sizes, settings, and what may go wrong how often.
+    pub plan: String,
     /// Every choice, for [`Tape::replay`].
     pub tape: Vec<u64>,
     /// How many events it took.
@@ -68,12 +74,23 @@ impl std::error::Error for Violation {}
 /// # Errors
 /// When a rule was broken.
 pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
+    simulate_with(seed, Options::default())
+}
+
+/// Runs the history of a seed with some things fixed.
+///
+/// # Errors
+/// When a rule was broken.
+pub fn simulate_with(seed: u64, options: Options) -> Result<History, Box<Violation>> {
     let scenario = match seed % 4 {
         0 | 1 => Scenario::Storm,
         2 => Scenario::Calm,
         _ => Scenario::Edge,
     };
-    run(scenario, Tape::from_seed(seed))
+    run_with(scenario, Tape::from_seed(seed), options).map_err(|mut violation| {
+        violation.seed = Some(seed);
+        violation
+    })
 }
 
 /// Runs the history of these choices.
@@ -81,7 +98,19 @@ pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
 /// # Errors
 /// When a rule was broken.
 pub fn run(scenario: Scenario, tape: Tape) -> Result<History, Box<Violation>> {
-    let mut world = World::new(scenario, tape, false);
+    run_with(scenario, tape, Options::default())
+}
+
+/// Runs the history of these choices with some things fixed.
+///
+/// # Errors
+/// When a rule was broken.
+pub fn run_with(
+    scenario: Scenario,
+    tape: Tape,
+    options: Options,
+) -> Result<History, Box<Violation>> {
+    let mut world = World::new(scenario, tape, options, false);
     match world.run(u64::MAX) {
         Ok(()) => Ok(History {
             trace: world.trace.hash(),
@@ -89,7 +118,7 @@ pub fn run(scenario: Scenario, tape: Tape) -> Result<History, Box<Violation>> {
             simulated: world.now,
             reached: world.reached,
         }),
-        Err(_) => Err(Box::new(again(scenario, world.tape.record().to_vec()))),
+        Err(_) => Err(Box::new(again(scenario, options, world.tape.record().to_vec()))),
     }
 }
 
@@ -102,15 +131,21 @@ pub(crate) struct Failed {
 }
 
 /// Runs the history of these choices for `steps` events at most. Answers how it broke a rule, if it did.
-pub(crate) fn attempt(scenario: Scenario, tape: Vec<u64>, steps: u64) -> Option<Failed> {
-    let mut world = World::new(scenario, Tape::replay(tape), false);
+pub(crate) fn attempt(
+    scenario: Scenario,
+    options: Options,
+    tape: Vec<u64>,
+    steps: u64,
+) -> Option<Failed> {
+    let mut world = World::new(scenario, Tape::replay(tape), options, false);
     let broken = world.run(steps).err()?;
     Some(Failed { broken, tape: world.tape.record().to_vec(), steps: world.steps })
 }
 
 /// Runs the history once more and keeps its log.
-pub(crate) fn again(scenario: Scenario, tape: Vec<u64>) -> Violation {
-    let mut world = World::new(scenario, Tape::replay(tape.clone()), true);
+pub(crate) fn again(scenario: Scenario, options: Options, tape: Vec<u64>) -> Violation {
+    let mut world = World::new(scenario, Tape::replay(tape.clone()), options, true);
+    let plan = format!("{:#?}", world.plan);
     let broken = world.run(u64::MAX).err().unwrap_or_else(|| Broken {
         by: "O8",
         words: "the same choices gave another history".into(),
@@ -119,5 +154,6 @@ pub(crate) fn again(scenario: Scenario, tape: Vec<u64>) -> Violation {
     let names = world.names.iter().map(|name| name.as_str().into()).collect();
     let Kept { lines: log, moments } = world.trace.into_kept();
     let chronicle = Chronicle { names, moments };
-    Violation { broken, scenario, tape, steps: world.steps, log, chronicle }
+    let steps = world.steps;
+    Violation { broken, scenario, options, seed: None, plan, tape, steps, log, chronicle }
 }

@@ -7,7 +7,7 @@ use crate::chronicle::{Fact, Written};
 use crate::coincidence::Coincidences;
 use crate::network::{Flight, Link};
 use crate::oracle::{Cause, Holder, Oracle, Verdict, broken};
-use crate::plan::{Faults, Plan, Scenario};
+use crate::plan::{Faults, Options, Plan, Scenario};
 use crate::process::Process;
 use crate::queue::Queue;
 use crate::server::Server;
@@ -90,8 +90,14 @@ pub(crate) enum Happening {
 const TOO_MANY_STEPS: u64 = 200_000;
 
 impl World {
-    pub(crate) fn new(scenario: Scenario, mut tape: Tape, with_log: bool) -> Self {
-        let plan = Plan::draw(scenario, &mut tape);
+    pub(crate) fn new(
+        scenario: Scenario,
+        mut tape: Tape,
+        options: Options,
+        with_log: bool,
+    ) -> Self {
+        let mut plan = Plan::draw(scenario, &mut tape);
+        plan.clients = options.clients.unwrap_or(plan.clients);
         let names = ["invoice", "mail", "ledger", "cron"].iter().take(plan.names);
         let names: Vec<_> = names.filter_map(|name| LockName::new(name).ok()).collect();
         let mut world = Self {

@@ -4,7 +4,7 @@
 #![allow(clippy::panic, clippy::print_stdout)]
 
 use pglock_core::bugs::{Bug, switch_on};
-use pglock_testkit::{Violation, simulate};
+use pglock_testkit::{Options, Tape, Violation, run, simulate, simulate_with};
 
 /// How many histories each bug may take.
 const BUDGET: u64 = 10_000;
@@ -106,4 +106,48 @@ fn shrunk(bug: Bug) -> Option<u64> {
     assert_eq!(small.broken.by, by, "{bug:?} is caught otherwise");
     println!("{bug:?}: {steps} -> {} events, {} choices", small.steps, small.tape.len());
     Some(small.steps)
+}
+
+/// The folder of a failure has all that is needed to see it again, and its test does.
+#[test]
+fn a_failure_is_written_down_and_seen_again() {
+    let (seed, violation) = hunt(Bug::M05).unwrap_or_else(|| panic!("M05 is not caught"));
+    let folder = std::env::temp_dir().join(format!("pglock-failure-{}", std::process::id()));
+    assert!(violation.write_to(&folder).is_ok());
+    let read =
+        |name| std::fs::read_to_string(folder.join(name)).unwrap_or_else(|_| panic!("{name}"));
+    let Violation { broken, scenario, tape, .. } = &violation;
+    assert!(read("violation.txt").starts_with(&format!("{broken}\n\nfound under seed {seed}, ")));
+    assert!(read("violation.txt").contains("lease: "));
+    assert_eq!(read("log.txt").lines().count(), violation.log.len());
+    assert!(read("timeline.txt").contains(&broken.words));
+    assert!(read("timeline.svg").contains("class=\"overlap\""));
+    let choices = choices(&read("test.rs"));
+    assert_eq!((&choices, read("tape.txt").lines().count()), (tape, tape.len()));
+    assert!(read("test.rs").contains(&format!("run(Scenario::{scenario:?}, tape)")));
+    switch_on(Some(Bug::M05));
+    let seen = run(*scenario, Tape::replay(choices)).err();
+    switch_on(None);
+    assert_eq!(seen.map(|seen| seen.broken), Some(broken.clone()));
+    let _left_behind = std::fs::remove_dir_all(folder).is_err();
+}
+
+/// The choices in a test that was written for somebody to paste.
+fn choices(test: &str) -> Vec<u64> {
+    let list = test.split("vec![").nth(1).and_then(|rest| rest.split(']').next());
+    let numbers = list.unwrap_or_default().split(", ");
+    numbers.map(|number| number.parse().unwrap_or_else(|_| panic!("{number}"))).collect()
+}
+
+/// What is fixed beforehand holds for the history, for what is made of it, and for its test.
+#[test]
+fn a_fixed_number_of_clients_stays_fixed() {
+    let options = Options::default().with_clients(5);
+    switch_on(Some(Bug::M05));
+    let caught = (0..BUDGET).find_map(|seed| simulate_with(seed, options).err());
+    let small = caught.unwrap_or_else(|| panic!("M05 is not caught")).shrunk(ATTEMPTS);
+    switch_on(None);
+    assert_eq!(small.options, options);
+    assert!(small.plan.contains("clients: 5,"), "{}", small.plan);
+    assert!(small.test().contains("Options::default().with_clients(5))"), "{}", small.test());
 }
