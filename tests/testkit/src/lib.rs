@@ -21,6 +21,7 @@
     )
 )]
 
+mod bytes;
 mod chronicle;
 mod clock;
 mod coincidence;
@@ -84,6 +85,6 @@ pub use coincidence::{Coincidence, Coincidences};
 pub use oracle::Broken;
 pub use plan::{Options, Scenario};
 pub use server::{Change, Record, Server};
-pub use simulate::{History, Violation, run, run_with, simulate, simulate_with};
+pub use simulate::{History, Violation, run, run_with, simulate, simulate_bytes, simulate_with};
 pub use tape::Tape;
 pub use timeline::Timeline;

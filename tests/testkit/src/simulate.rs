@@ -93,6 +93,21 @@ pub fn simulate_with(seed: u64, options: Options) -> Result<History, Box<Violati
     })
 }
 
+/// Runs the history that bytes choose: the first of them the scenario, the others everything else. Any bytes
+/// give a history, none at all the benign one.
+///
+/// # Errors
+/// When a rule was broken.
+pub fn simulate_bytes(bytes: &[u8]) -> Result<History, Box<Violation>> {
+    let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
+    let scenario = match first % 3 {
+        0 => Scenario::Storm,
+        1 => Scenario::Calm,
+        _ => Scenario::Edge,
+    };
+    run(scenario, Tape::from_bytes(rest))
+}
+
 /// Runs the history of these choices.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
-//! Every choice of a history, drawn from a seed or read back from a record. Zero is always the
-//! benign choice, so a record is made smaller by deleting and zeroing.
+//! Every choice of a history, drawn from a seed or from bytes, or read back from a record. Zero is always
+//! the benign choice, so a record is made smaller by deleting and zeroing.
 
+use crate::bytes::{self, Bytes};
 use crate::rng::Rng;
 
 /// The choices of one history.
@@ -14,6 +15,7 @@ pub struct Tape {
 enum Source {
     Seed(Rng),
     Record(std::vec::IntoIter<u64>),
+    Bytes(Bytes),
 }
 
 /// A probability in parts per million.
@@ -33,6 +35,13 @@ impl Tape {
         Self { source: Source::Record(record.into_iter()), drawn: Vec::new() }
     }
 
+    /// Choices drawn from bytes, whatever they are; all benign once they are used up. Zeros are benign, too, so
+    /// a fuzzer or a property test finds small histories by making the bytes fewer and smaller.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self { source: Source::Bytes(Bytes::new(bytes.to_vec())), drawn: Vec::new() }
+    }
+
     /// What was drawn so far.
     #[must_use]
     pub fn record(&self) -> &[u64] {
@@ -41,9 +50,15 @@ impl Tape {
 
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.draw(bound, bytes::width(bound))
+    }
+
+    /// A number below `bound`, from so many bytes if it comes from bytes.
+    fn draw(&mut self, bound: u64, width: u32) -> u64 {
         let drawn = match &mut self.source {
             Source::Seed(rng) => rng.below(bound),
             Source::Record(record) => record.next().unwrap_or(0).min(bound.saturating_sub(1)),
+            Source::Bytes(bytes) => bytes.below(bound, width),
         };
         self.drawn.push(drawn);
         drawn
@@ -60,9 +75,10 @@ impl Tape {
         choices.get(index).copied().unwrap_or_default()
     }
 
-    /// Whether something unwanted happens. Nothing is drawn for what cannot happen.
+    /// Whether something unwanted happens. Nothing is drawn for what cannot happen. A single byte, the
+    /// highest, makes happen even what is unlikely: a fuzzer would not find three.
     pub(crate) fn hit(&mut self, chance: Ppm) -> bool {
-        chance.0 > 0 && self.below(1_000_000) >= 1_000_000 - chance.0.min(1_000_000)
+        chance.0 > 0 && self.draw(1_000_000, 1) >= 1_000_000 - chance.0.min(1_000_000)
     }
 
     /// A log-uniform number from `low` to about `high`: each power of two is as likely as any other.
@@ -95,6 +111,25 @@ mod tests {
     #[test]
     fn an_empty_record_is_benign() {
         assert_eq!(some(&mut Tape::replay(Vec::new())), [0, 50, 0, 3]);
+    }
+
+    #[test]
+    fn no_bytes_and_zeros_are_benign() {
+        assert_eq!(some(&mut Tape::from_bytes(&[])), [0, 50, 0, 3]);
+        assert_eq!(some(&mut Tape::from_bytes(&[0; 64])), [0, 50, 0, 3]);
+    }
+
+    #[test]
+    fn what_bytes_gave_plays_back() {
+        let mut tape = Tape::from_bytes(&[200, 130, 7, 99, 255, 128]);
+        let first = some(&mut tape);
+        assert_eq!(some(&mut Tape::replay(tape.record().to_vec())), first);
+    }
+
+    #[test]
+    fn one_byte_makes_happen_what_is_unlikely() {
+        assert!(Tape::from_bytes(&[255]).hit(Ppm(1)));
+        assert!(!Tape::from_bytes(&[254]).hit(Ppm(1)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Histories without deliberate bugs must break no rule, and each seed must give one history.
 #![allow(clippy::panic, clippy::print_stdout)]
 
-use pglock_testkit::{Coincidence, Coincidences, Scenario, Tape, run, simulate};
+use pglock_testkit::{Coincidence, Coincidences, Scenario, Tape, run, simulate, simulate_bytes};
 
 /// How many histories to run: `PGLOCK_HISTORIES`, or as many as a test run can spare.
 fn histories() -> u64 {
@@ -68,4 +68,24 @@ fn a_benign_history_is_a_short_and_quiet_one() {
         let history = history.unwrap_or_else(|violation| panic!("{violation}"));
         assert!(history.steps > 10, "{history:?}");
     }
+}
+
+#[test]
+fn no_bytes_give_the_benign_history() {
+    let benign = run(Scenario::Storm, Tape::replay(Vec::new()));
+    assert_eq!(simulate_bytes(&[]), benign);
+    assert_eq!(simulate_bytes(&[0; 1_000]), benign);
+}
+
+#[test]
+fn the_same_bytes_give_the_same_history() {
+    for first in 0..30_u8 {
+        let bytes: Vec<u8> = (0..=255).map(|place| first.wrapping_mul(place)).collect();
+        assert_eq!(simulate_bytes(&bytes), simulate_bytes(&bytes), "{first}");
+    }
+    assert_ne!(
+        simulate_bytes(&[0, 1]),
+        simulate_bytes(&[1, 1]),
+        "two strings of bytes, one history"
+    );
 }
