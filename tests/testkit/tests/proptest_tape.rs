@@ -1,0 +1,71 @@
+//! Proptest draws histories as bytes, and makes the bytes of one that breaks a rule fewer and smaller.
+#![allow(clippy::panic, clippy::print_stdout)]
+
+use pglock_testkit::simulate_bytes;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+
+/// A history takes about so many bytes; after them all is benign.
+const BYTES: usize = 3_000;
+
+fn history() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..BYTES)
+}
+
+/// The smallest history found that breaks a rule, among so many.
+fn hunt(cases: u32) -> Option<Vec<u8>> {
+    let config =
+        Config { cases, max_shrink_iters: 5_000, failure_persistence: None, ..Config::default() };
+    let found = TestRunner::new(config).run(&history(), |bytes| {
+        simulate_bytes(&bytes)
+            .map(drop)
+            .map_err(|found| TestCaseError::fail(found.broken.to_string()))
+    });
+    match found {
+        Ok(()) => None,
+        Err(TestError::Fail(_, bytes)) => Some(bytes),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
+}
+
+#[test]
+fn no_bytes_break_a_rule() {
+    if let Some(bytes) = hunt(100)
+        && let Err(violation) = simulate_bytes(&bytes)
+    {
+        panic!("{violation}\nto see it again: pglock_testkit::simulate_bytes(&{bytes:?})");
+    }
+}
+
+/// Needs `RUSTFLAGS="--cfg pglock_bugs"`.
+#[cfg(pglock_bugs)]
+mod bugs {
+    use pglock_core::bugs::{Bug, switch_on};
+
+    use super::*;
+
+    /// How many events may be left; the bytes may be more, as long as they are benign.
+    const FEW: u64 = 60;
+
+    #[test]
+    fn a_deadline_without_a_margin_is_found_and_made_small() {
+        found_and_made_small(Bug::M02, "O1");
+    }
+
+    #[test]
+    fn a_release_of_any_number_is_found_and_made_small() {
+        found_and_made_small(Bug::M10, "O2");
+    }
+
+    fn found_and_made_small(bug: Bug, oracle: &str) {
+        switch_on(Some(bug));
+        let bytes = hunt(1_000).unwrap_or_else(|| panic!("{bug:?} is not found"));
+        let broken = simulate_bytes(&bytes);
+        switch_on(None);
+        assert!(simulate_bytes(&bytes).is_ok(), "also without {bug:?}");
+        let Err(violation) = broken else { panic!("{bug:?} does not show again") };
+        println!("{bug:?}: {} events, from {bytes:?}", violation.steps);
+        assert_eq!(violation.broken.by, oracle, "{violation}");
+        assert!(violation.steps <= FEW, "{} events are left", violation.steps);
+    }
+}
