@@ -34,6 +34,18 @@ pub(crate) struct Process {
     pub(crate) patience: Patience,
 }
 
+impl Process {
+    /// Whether it still waits for the wake-up that was planned at its `turn`.
+    pub(crate) const fn awaits_wake(&self, turn: u64) -> bool {
+        self.running && self.turn == turn
+    }
+
+    /// Whether a user of the incarnation `who` still waits to do what was planned at its `turn`.
+    pub(crate) fn awaits_user(&self, who: usize, user: usize, turn: u32) -> bool {
+        self.running && self.who == who && self.users[user].awaits(turn)
+    }
+}
+
 /// More outputs in a row than any moment needs.
 const TOO_MANY_OUTPUTS: u32 = 200;
 
@@ -130,11 +142,6 @@ impl World {
         process.paused_until = process.paused_until.min(self.now);
         let turn = process.turn;
         self.queue.plan(self.now, Happening::Wake { client, turn });
-    }
-
-    pub(crate) fn wake(&mut self, client: usize, turn: u64) -> Verdict {
-        let process = &self.processes[client];
-        if process.running && process.turn == turn { self.drain(client) } else { Ok(()) }
     }
 
     /// Does what the core wants until it wants to wait.

@@ -35,6 +35,10 @@ enum Doing {
 }
 
 impl User {
+    pub(crate) const fn awaits(&self, turn: u32) -> bool {
+        self.turn == turn
+    }
+
     pub(crate) fn is_gone(&self) -> bool {
         self.doing == Doing::Gone
     }
@@ -58,18 +62,8 @@ impl World {
         self.queue.plan(self.now + after, Happening::User { client, who, user, turn });
     }
 
-    pub(crate) fn user_acts(
-        &mut self,
-        client: usize,
-        who: usize,
-        user: usize,
-        turn: u32,
-    ) -> Verdict {
-        let process = &self.processes[client];
-        if !process.running || process.who != who || process.users[user].turn != turn {
-            return Ok(());
-        }
-        match process.users[user].doing {
+    pub(crate) fn user_acts(&mut self, client: usize, user: usize) -> Verdict {
+        match self.processes[client].users[user].doing {
             Doing::Thinking => self.ask(client, user)?,
             Doing::Asking(lock) => self.cancel(client, user, lock),
             Doing::Holding { lock, by_hand, until } => {

@@ -140,6 +140,9 @@ impl World {
         while !self.over && self.steps < most {
             let Some((at, happening)) = self.queue.pop() else { break };
             self.now = at;
+            if self.is_stale(&happening) {
+                continue;
+            }
             self.steps += 1;
             self.trace.mix((at, &happening));
             if self.steps > TOO_MANY_STEPS {
@@ -148,6 +151,28 @@ impl World {
             self.happen(happening)?;
         }
         Ok(())
+    }
+
+    /// Whether something else came first, so that nothing happens.
+    fn is_stale(&self, happening: &Happening) -> bool {
+        match *happening {
+            Happening::Wake { client, turn } => !self.processes[client].awaits_wake(turn),
+            Happening::User { client, who, user, turn } => {
+                !self.processes[client].awaits_user(who, user, turn)
+            }
+            Happening::Connected { .. }
+            | Happening::Refused { .. }
+            | Happening::Broken { .. }
+            | Happening::Arrive { .. }
+            | Happening::Unpark { .. }
+            | Happening::Reply { .. }
+            | Happening::Handle { .. }
+            | Happening::Weather(_)
+            | Happening::Heal
+            | Happening::Deadline
+            | Happening::AllQuiet
+            | Happening::ShutDownDeadline => false,
+        }
     }
 
     fn happen(&mut self, happening: Happening) -> Verdict {
@@ -159,7 +184,7 @@ impl World {
             }
         }
         match happening {
-            Happening::Wake { client, turn } => self.wake(client, turn),
+            Happening::Wake { client, .. } => self.drain(client),
             Happening::Connected { link } => self.connected(link),
             Happening::Refused { link, full } => self.refused(link, full.then(Self::too_many)),
             Happening::Broken { link } => self.cut(link),
@@ -173,7 +198,7 @@ impl World {
             }
             Happening::Reply { flight } => self.replied(flight),
             Happening::Handle { flight, reading } => self.handle(flight, reading),
-            Happening::User { client, who, user, turn } => self.user_acts(client, who, user, turn),
+            Happening::User { client, user, .. } => self.user_acts(client, user),
             Happening::Heal => self.heal(),
             Happening::Deadline => self.check_all_served(),
             Happening::AllQuiet => self.check_nothing_stranded(),

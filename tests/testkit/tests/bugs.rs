@@ -93,7 +93,7 @@ fn what_catches_a_bug_is_made_small() {
     lengths.sort_unstable();
     println!("events after shrinking: {lengths:?}");
     let median = lengths[lengths.len() / 2];
-    assert!(median <= 60, "the median is {median}");
+    assert!(median <= 30, "the median is {median}");
 }
 
 /// How many events are left of the history that catches the bug.
