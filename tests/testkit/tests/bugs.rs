@@ -1,7 +1,7 @@
 //! Each deliberate bug must be caught, by an oracle that is meant to see it. Needs
 //! `RUSTFLAGS="--cfg pglock_bugs"`; `PGLOCK_BUG=M18` hunts one of them and prints its history.
 #![cfg(pglock_bugs)]
-#![allow(clippy::panic, clippy::print_stdout)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 use pglock_core::bugs::{Bug, switch_on};
 use pglock_testkit::{Options, Tape, Violation, run, simulate, simulate_with};
