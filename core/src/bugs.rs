@@ -67,10 +67,22 @@ bugs! {
     M23,
     /// A lease is shortened before the deadline is lowered.
     M25,
+    /// A clock that somebody sets back. An embedding's bug; the world's to make.
+    M27,
+    /// A clock that stands still while its process does. An embedding's bug; the world's to make.
+    M28,
     /// A refused acquire writes the row as it was.
     M34,
     /// A take-over replaces the data though it was not asked to.
     M35,
+    /// The data of a holder whose lock is gone is written.
+    M36,
+    /// A grant shows the data that the row had when its statement began.
+    M37,
+    /// A try takes an error for somebody else's lock.
+    M54,
+    /// A challenger's deadline wraps at the end of the clock.
+    M56,
     /// Held at the very moment of the deadline.
     M57,
     /// Two terminal events for one lock.
@@ -99,20 +111,26 @@ bugs! {
 
 #[cfg(pglock_bugs)]
 std::thread_local! {
-    static ACTIVE: core::cell::Cell<Option<Bug>> = const { core::cell::Cell::new(None) };
+    static ACTIVE: core::cell::Cell<[Option<Bug>; 2]> = const { core::cell::Cell::new([None; 2]) };
 }
 
 /// Makes `bug` on this thread, or none.
 #[cfg(pglock_bugs)]
 pub fn switch_on(bug: Option<Bug>) {
-    ACTIVE.set(bug);
+    ACTIVE.set([bug, None]);
+}
+
+/// Makes two bugs at once on this thread.
+#[cfg(pglock_bugs)]
+pub fn switch_on_both(bugs: (Bug, Bug)) {
+    ACTIVE.set([Some(bugs.0), Some(bugs.1)]);
 }
 
 /// Whether `bug` is to be made on this thread.
 #[cfg(pglock_bugs)]
 #[must_use]
 pub fn made(bug: Bug) -> bool {
-    ACTIVE.get() == Some(bug)
+    ACTIVE.get().contains(&Some(bug))
 }
 
 /// Whether `bug` is to be made: never.

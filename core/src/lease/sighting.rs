@@ -58,6 +58,10 @@ impl Sighting {
 
     /// When a challenger of lease `own` may take the lock over; `None` past the clock's end.
     pub(crate) fn dead_at(&self, own: Duration, config: &Config) -> Option<Instant> {
+        if made(Bug::M56) {
+            let lease = self.dead_after(own, config).as_nanos() as u64;
+            return Some(Instant::from_nanos(self.since.as_nanos().wrapping_add(lease)));
+        }
         self.since.checked_add(self.dead_after(own, config))
     }
 

@@ -1,5 +1,7 @@
 //! An acquire that waits for its lock, and what a look at the row means to it.
 
+use core::time::Duration;
+
 use super::sighting::Sighting;
 use crate::config::Timing;
 use crate::context::Context;
@@ -112,6 +114,13 @@ impl Waiter {
         }
         self.told = Some(holder.clone());
         context.tell(Event::Waiting { lock: self.lock, holder });
+    }
+
+    /// A deliberate bug: nobody has seen this holder.
+    pub(crate) fn taken_for_busy(&self) -> Event {
+        let (lease, unchanged_for) = (self.timing.lease, Duration::ZERO);
+        let holder = Some(Holder { owner: None, token: None, lease, unchanged_for });
+        Event::Busy { lock: self.lock, holder }
     }
 
     /// The lock is held by this very client: what that means to one that does not wait.

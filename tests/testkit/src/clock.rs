@@ -45,6 +45,18 @@ impl Clock {
         self.rate = rate;
     }
 
+    /// A deliberate bug: somebody sets the clock back.
+    pub(crate) fn set_back(&mut self, now: u64, by: u64) {
+        self.base = self.ideal(now).saturating_sub(u128::from(by) << FRACTION);
+        self.since = now;
+    }
+
+    /// A deliberate bug: the clock stands still from `now` until `until`.
+    pub(crate) fn freeze(&mut self, now: u64, until: u64) {
+        self.base = self.ideal(now);
+        self.since = until;
+    }
+
     pub(crate) fn jitters(&self) -> bool {
         self.style == Style::Jitter
     }

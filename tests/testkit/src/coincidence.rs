@@ -60,6 +60,12 @@ coincidences! {
     SessionGivenUp,
     /// A connection broke on which a reply was awaited.
     ReplyCutOff,
+    /// Nothing passed between a client and the server for a while.
+    PathClogged,
+    /// A stranger locked the table.
+    TableLocked,
+    /// A clock ran beyond what clients count on.
+    ClockBeyondBound,
     /// A process stood still across a deadline.
     PausedAcrossDeadline,
     /// A process crashed while it held a lock.

@@ -23,11 +23,12 @@ impl World {
         self.healed = true;
         self.healed_at = self.now;
         self.faults = self.faults.healed();
+        self.processes.iter_mut().for_each(|process| process.clogged_until = 0);
         (0..self.processes.len()).for_each(|client| self.rouse(client));
         for name in 0..self.names.len() {
             self.server.unlock_row(&self.names[name]);
         }
-        self.unlocked();
+        self.unlock_table();
         self.take_verdict()?;
         for client in 0..self.processes.len() {
             if !self.processes[client].running {

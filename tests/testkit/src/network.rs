@@ -4,6 +4,7 @@
 //! Closing a connection does not stop what is under way on it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use pglock_core::{
     Command, CommandId, Instant, Outcome, ServerError, SessionId, Severity, Statement,
@@ -135,7 +136,7 @@ impl World {
             return;
         }
         let vanishes = self.tape.hit(self.faults.request_lost);
-        let at = now + self.delay();
+        let at = self.arrival(link, now);
         let link = &mut self.links[link];
         link.requests_vanish |= vanishes;
         if !link.requests_vanish {
@@ -171,7 +172,7 @@ impl World {
         }
         let statement = &self.flights[flight].statement;
         let seen = self.server.begin(statement);
-        if self.links[link].standby || self.server.waits_for(statement).is_none() {
+        if self.links[link].standby || !self.must_wait(statement) {
             let outcome = self.run_statement(flight, seen);
             return self.reply(flight, outcome);
         }
@@ -189,7 +190,11 @@ impl World {
         let link = self.flights[flight].link;
         self.links[link].busy = false;
         if self.links[link].alive {
-            let outcome = self.run_statement(flight, seen);
+            let outcome = if self.table_locked {
+                failed("55P03", "canceling statement due to lock timeout")
+            } else {
+                self.run_statement(flight, seen)
+            };
             if matches!(outcome, Outcome::Rows(_)) {
                 self.meet(Coincidence::WaitedForRow);
             }
@@ -202,10 +207,15 @@ impl World {
     pub(crate) fn unlocked(&mut self) {
         let waiting = self.parked.clone();
         for flight in waiting {
-            if self.server.waits_for(&self.flights[flight].statement).is_none() {
+            if !self.must_wait(&self.flights[flight].statement) {
                 self.unpark(flight);
             }
         }
+    }
+
+    /// Whether a stranger has locked what the statement needs.
+    fn must_wait(&self, statement: &Statement) -> bool {
+        self.table_locked || self.server.waits_for(statement).is_some()
     }
 
     fn run_statement(&mut self, flight: usize, seen: Option<Record>) -> Outcome {
@@ -234,18 +244,19 @@ impl World {
             return None;
         }
         let code = self.tape.pick(&[
-            "40001", "40P01", "55P03", "57014", "53300", "53200", "26000", "40003", "57P01",
-            "08006",
+            "40001", "40P01", "55P03", "57014", "53300", "53200", "26000", "25006", "42P01",
+            "40003", "57P01", "57P02", "57P05", "08006",
         ]);
-        let unknown = matches!(code, "40003" | "57P01" | "08006");
+        let fatal = matches!(code, "57P01" | "57P02" | "57P05");
+        let unknown = fatal || matches!(code, "40003" | "08006");
         if unknown && self.tape.below(2) == 1 {
             let seen = self.server.begin(&self.flights[flight].statement);
-            if self.server.waits_for(&self.flights[flight].statement).is_none() {
+            if !self.must_wait(&self.flights[flight].statement) {
                 let _unread = self.run_statement(flight, seen);
             }
         }
-        self.flights[flight].cut_after |= code == "57P01";
-        let severity = if code == "57P01" { Severity::Fatal } else { Severity::Error };
+        self.flights[flight].cut_after |= fatal;
+        let severity = if fatal { Severity::Fatal } else { Severity::Error };
         Some(Outcome::Failed(error(severity, code, "stray")))
     }
 
@@ -258,7 +269,7 @@ impl World {
     fn reply(&mut self, flight: usize, outcome: Outcome) {
         let index = self.flights[flight].link;
         let vanishes = self.tape.hit(self.faults.reply_lost);
-        let at = self.now + self.delay();
+        let at = self.arrival(index, self.now);
         let cut = self.flights[flight].cut_after;
         let fatal = matches!(&outcome, Outcome::Failed(error) if error.severity != Severity::Error);
         self.flights[flight].outcome = Some(outcome);
@@ -295,6 +306,12 @@ impl World {
         }
     }
 
+    /// When what leaves at `now` arrives, over a path that may be clogged.
+    fn arrival(&mut self, link: usize, now: u64) -> u64 {
+        let at = now + self.delay();
+        at.max(self.processes[self.links[link].client].clogged_until)
+    }
+
     pub(crate) fn delay(&mut self) -> u64 {
         let longest = if self.tape.hit(self.faults.slow) {
             self.faults.slow_delay
@@ -315,6 +332,9 @@ impl World {
     }
 }
 
+/// What an adapter sets for its sessions: so long do statements wait that set nothing themselves.
+const SESSION_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
 fn lock_timeout(statement: &Statement) -> u64 {
     let span = match statement {
         Statement::Acquire(acquire) => acquire.lock_timeout,
@@ -326,7 +346,7 @@ fn lock_timeout(statement: &Statement) -> u64 {
         | Statement::CreateTable
         | Statement::CheckTable
         | Statement::DropTable
-        | _ => std::time::Duration::ZERO,
+        | _ => SESSION_LOCK_TIMEOUT,
     };
     // PostgreSQL counts in whole milliseconds, and zero would mean for ever.
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1) * 1_000_000

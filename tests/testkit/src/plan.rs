@@ -12,6 +12,9 @@ use crate::tape::{Ppm, Tape};
 
 const MILLISECOND: u64 = 1_000_000;
 
+/// The tick of a coarse clock.
+const COARSE: u64 = 15_625_000;
+
 /// What kind of world a history plays in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -62,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) one_seed: bool,
     pub(crate) mixed_leases: bool,
     pub(crate) near_end_of_clock: Ppm,
+    /// Clocks run as wrong as `ppm` though clients count on less: beliefs may overlap, nothing else may break.
+    pub(crate) breach: bool,
     pub(crate) faulty_for: u64,
     pub(crate) faults: Faults,
 }
@@ -97,8 +102,10 @@ pub(crate) struct Gaps {
     pub(crate) spurious_poll: u64,
     pub(crate) rate_change: u64,
     pub(crate) crash: u64,
+    pub(crate) clog: u64,
     pub(crate) server_crash: u64,
     pub(crate) row_locked: u64,
+    pub(crate) table_locked: u64,
     pub(crate) meddling: u64,
     pub(crate) foreign: u64,
 }
@@ -107,9 +114,12 @@ impl Plan {
     pub(crate) fn draw(scenario: Scenario, tape: &mut Tape) -> Self {
         let lease_ms = tape.log_uniform(50, 60_000);
         let lease = lease_ms * MILLISECOND;
-        let ppm = tape.pick(&[0, 100, 10_000, 100_000, 250_000]);
-        let granularity = tape.pick(&[1, 1_000, MILLISECOND]);
-        let config = config(lease_ms, ppm, granularity, tape);
+        let bound = tape.pick(&[0, 100, 10_000, 100_000, 250_000]);
+        let granularity = tape.pick(&[1, 1_000, MILLISECOND, COARSE]);
+        let granularity = if granularity > lease / 64 { MILLISECOND } else { granularity };
+        let config = config(lease_ms, bound, granularity, tape);
+        let breach = scenario == Scenario::Storm && tape.below(16) == 15;
+        let ppm = if breach { 600_000 } else { bound };
         let calm = scenario == Scenario::Calm;
         Self {
             scenario,
@@ -122,6 +132,7 @@ impl Plan {
             config,
             one_seed: tape.below(2) == 1,
             mixed_leases: tape.below(2) == 1,
+            breach,
             near_end_of_clock: if calm { Ppm(0) } else { class(tape, 50_000, 200_000) },
             faulty_for: lease * (1 + tape.below(4)),
             faults: match scenario {
@@ -226,8 +237,10 @@ impl Faults {
                 spurious_poll: gap(tape, lease / 16, lease),
                 rate_change: gap(tape, lease / 4, lease * 4),
                 crash: gap(tape, lease, lease * 16),
+                clog: gap(tape, lease, lease * 8),
                 server_crash: gap(tape, lease, lease * 16),
                 row_locked: gap(tape, lease / 2, lease * 4),
+                table_locked: gap(tape, lease, lease * 8),
                 meddling: if tape.below(8) == 7 { lease * 2 } else { 0 },
                 foreign: if tape.below(4) == 3 { lease } else { 0 },
             },

@@ -22,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) who: usize,
     pub(crate) running: bool,
     pub(crate) paused_until: u64,
+    /// What is on its way to the server or back arrives no sooner.
+    pub(crate) clogged_until: u64,
     pub(crate) users: Vec<User>,
     /// The clock is so near its end that locks are refused.
     pub(crate) clock_ends: bool,
@@ -66,6 +68,9 @@ impl World {
             1 => self.tape.below(self.plan.lease * 4),
             _ => self.tape.below(u64::MAX / 2),
         };
+        if self.plan.breach {
+            self.meet(Coincidence::ClockBeyondBound);
+        }
         let style = self.tape.pick(&[Style::Fine, Style::Steps, Style::Jitter]);
         let rate = self.plan.rate(&mut self.tape);
         let clock = Clock::new(self.now, offset, rate, self.plan.granularity, style);
@@ -83,6 +88,7 @@ impl World {
             who,
             running: true,
             paused_until: 0,
+            clogged_until: 0,
             users,
             clock_ends,
             sessions: Vec::new(),

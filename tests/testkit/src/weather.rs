@@ -15,17 +15,37 @@ use crate::world::{Happening, World};
 /// What happens by chance.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Weather {
-    Pause { client: usize },
-    SpuriousPoll { client: usize },
-    RateChange { client: usize },
-    Crash { client: usize },
-    Restart { client: usize },
+    Pause {
+        client: usize,
+    },
+    SpuriousPoll {
+        client: usize,
+    },
+    RateChange {
+        client: usize,
+    },
+    Crash {
+        client: usize,
+    },
+    Restart {
+        client: usize,
+    },
+    /// Nothing passes between a client and the server.
+    Clog {
+        client: usize,
+    },
     ServerCrash,
     LockRow,
-    UnlockRow { name: usize },
+    UnlockRow {
+        name: usize,
+    },
+    LockTable,
+    UnlockTable,
     Meddle,
     ForeignArrival,
-    ForeignBeat { foreigner: usize },
+    ForeignBeat {
+        foreigner: usize,
+    },
 }
 
 /// A client of the Go library on a row.
@@ -45,9 +65,11 @@ impl World {
             self.again(Weather::SpuriousPoll { client });
             self.again(Weather::RateChange { client });
             self.again(Weather::Crash { client });
+            self.again(Weather::Clog { client });
         }
         self.again(Weather::ServerCrash);
         self.again(Weather::LockRow);
+        self.again(Weather::LockTable);
         self.again(Weather::Meddle);
         self.again(Weather::ForeignArrival);
     }
@@ -73,11 +95,16 @@ impl World {
             Weather::SpuriousPoll { .. } => gap.spurious_poll,
             Weather::RateChange { .. } => gap.rate_change,
             Weather::Crash { .. } => gap.crash,
+            Weather::Clog { .. } => gap.clog,
             Weather::ServerCrash => gap.server_crash,
             Weather::LockRow => gap.row_locked,
+            Weather::LockTable => gap.table_locked,
             Weather::Meddle => gap.meddling,
             Weather::ForeignArrival => gap.foreign,
-            Weather::Restart { .. } | Weather::UnlockRow { .. } | Weather::ForeignBeat { .. } => 0,
+            Weather::Restart { .. }
+            | Weather::UnlockRow { .. }
+            | Weather::UnlockTable
+            | Weather::ForeignBeat { .. } => 0,
         }
     }
 
@@ -85,7 +112,7 @@ impl World {
         let recurs = self.gap(weather) > 0;
         self.again(weather);
         match weather {
-            Weather::Pause { client } if recurs => self.stand_still(client),
+            Weather::Pause { client } if recurs => return self.stand_still(client),
             Weather::SpuriousPoll { client } if recurs && self.processes[client].running => {
                 return self.drain(client);
             }
@@ -96,19 +123,24 @@ impl World {
                 let restart = Happening::Weather(Weather::Restart { client });
                 self.queue.plan(self.now + after, restart);
             }
+            Weather::Clog { client } if recurs => self.clog(client),
             Weather::ServerCrash if recurs => self.crash_server(),
             Weather::LockRow if recurs => self.lock_row(),
+            Weather::LockTable if recurs => self.lock_table(),
             Weather::Meddle if recurs => return self.meddle(),
             Weather::ForeignArrival if recurs => return self.foreigner_comes(),
             Weather::Restart { client } if !self.healed => self.start(client),
             Weather::UnlockRow { name } => self.unlock_row(name),
+            Weather::UnlockTable => self.unlock_table(),
             Weather::ForeignBeat { foreigner } => return self.foreigner_beats(foreigner),
             Weather::Pause { .. }
             | Weather::SpuriousPoll { .. }
             | Weather::RateChange { .. }
             | Weather::Crash { .. }
+            | Weather::Clog { .. }
             | Weather::ServerCrash
             | Weather::LockRow
+            | Weather::LockTable
             | Weather::Meddle
             | Weather::ForeignArrival
             | Weather::Restart { .. } => {}
@@ -116,21 +148,46 @@ impl World {
         Ok(())
     }
 
-    fn stand_still(&mut self, client: usize) {
+    fn stand_still(&mut self, client: usize) -> Verdict {
         let pause = self.tape.below(self.faults.pause + 1);
         let process = &mut self.processes[client];
         process.paused_until = process.paused_until.max(self.now + pause);
         let (who, until) = (process.who, process.paused_until);
         self.trace.note(self.now, (who, pause), || format!("w{who} stands still for {pause}"));
         self.trace.keep(self.now, || Fact::StandsStill { who, until });
+        if made(Bug::M28) {
+            self.processes[client].clock.freeze(self.now, until);
+            return self.deadlines_move(client);
+        }
+        Ok(())
+    }
+
+    /// Nothing passes between a client and the server for a while; then all of it does.
+    fn clog(&mut self, client: usize) {
+        let span = self.tape.log_uniform(self.plan.lease / 64, self.plan.lease * 2);
+        let process = &mut self.processes[client];
+        process.clogged_until = self.now + span;
+        let who = process.who;
+        self.meet(Coincidence::PathClogged);
+        self.trace.note(self.now, (who, span), || format!("w{who} is cut off for {span}"));
     }
 
     fn change_rate(&mut self, client: usize) -> Verdict {
         let rate = self.plan.rate(&mut self.tape);
         let process = &mut self.processes[client];
         process.clock.set_rate(self.now, rate);
+        if made(Bug::M27) {
+            process.clock.set_back(self.now, self.plan.lease / 2);
+        }
         let who = process.who;
         self.trace.note(self.now, (who, rate), || format!("w{who} has {:?}", process.clock));
+        self.deadlines_move(client)
+    }
+
+    /// A clock shows another time than it would have shown: its deadlines are at other true moments.
+    fn deadlines_move(&mut self, client: usize) -> Verdict {
+        let process = &self.processes[client];
+        let who = process.who;
         if process.running {
             for (_, lock) in process.client.held() {
                 let until =
@@ -162,9 +219,29 @@ impl World {
         self.unlocked();
     }
 
+    /// Somebody alters the table, which waits for nobody and lets nobody in.
+    fn lock_table(&mut self) {
+        let span = self.tape.log_uniform(self.plan.lease / 64, self.plan.lease * 2);
+        self.trace.note(self.now, span, || format!("a stranger locks the table for {span}"));
+        self.table_locked = true;
+        self.meet(Coincidence::TableLocked);
+        (0..self.names.len()).for_each(|name| self.oracle.ledger.disturb(name));
+        self.queue.plan(self.now + span, Happening::Weather(Weather::UnlockTable));
+    }
+
+    pub(crate) fn unlock_table(&mut self) {
+        self.trace.note(self.now, (), || "the table is unlocked".into());
+        self.table_locked = false;
+        self.unlocked();
+    }
+
     fn meddle(&mut self) -> Verdict {
         let name = self.tape.index(self.names.len());
-        if self.tape.below(2) == 1 { self.evict(name) } else { self.delete(name) }
+        match self.tape.below(4) {
+            0 | 1 => self.delete(name),
+            2 => self.evict(name),
+            _ => (0..self.names.len()).try_for_each(|name| self.delete(name)),
+        }
     }
 
     fn evict(&mut self, name: usize) -> Verdict {

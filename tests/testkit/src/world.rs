@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) names: Vec<LockName>,
     pub(crate) server: Server,
     pub(crate) server_up_at: u64,
+    /// A stranger has locked the table.
+    pub(crate) table_locked: bool,
     pub(crate) links: Vec<Link>,
     pub(crate) flights: Vec<Flight>,
     /// Statements that wait for a row which a stranger has locked.
@@ -107,6 +109,7 @@ impl World {
             names,
             server: Server::with_table(),
             server_up_at: 0,
+            table_locked: false,
             links: Vec::new(),
             flights: Vec::new(),
             parked: Vec::new(),

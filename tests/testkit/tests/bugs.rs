@@ -3,7 +3,7 @@
 #![cfg(pglock_bugs)]
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-use pglock_core::bugs::{Bug, switch_on};
+use pglock_core::bugs::{Bug, switch_on, switch_on_both};
 use pglock_testkit::{Options, Tape, Violation, run, simulate, simulate_with};
 
 /// How many histories each bug may take.
@@ -30,13 +30,17 @@ const fn meant(bug: Bug) -> &'static [&'static str] {
         | Bug::M16
         | Bug::M18
         | Bug::M25
+        | Bug::M27
+        | Bug::M28
         | Bug::M57 => &["O1"],
         // The challenger writes too early, or a row is written that must not be.
-        Bug::M06 | Bug::M07 | Bug::M08 | Bug::M23 | Bug::M64 | Bug::M66 => &["O1", "O2"],
-        Bug::M09 | Bug::M10 | Bug::M11 | Bug::M34 | Bug::M35 | Bug::M61 => &["O2"],
+        Bug::M06 | Bug::M07 | Bug::M08 | Bug::M23 | Bug::M56 | Bug::M64 | Bug::M66 => &["O1", "O2"],
+        Bug::M09 | Bug::M10 | Bug::M11 | Bug::M34 | Bug::M35 | Bug::M36 | Bug::M37 | Bug::M61 => {
+            &["O2"]
+        }
         Bug::M19 | Bug::M21 | Bug::M22 => &["O4"],
         // Callers are told what is not so.
-        Bug::M12 | Bug::M13 | Bug::M58 => &["O3"],
+        Bug::M12 | Bug::M13 | Bug::M54 | Bug::M58 => &["O3"],
         Bug::M17 | Bug::M63 => &["O1", "O3"],
         // Locks are lost or stranded without need.
         Bug::M15 | Bug::M60 | Bug::M62 | Bug::M67 | Bug::M68 | Bug::TwoLeases => &["O5"],
@@ -74,6 +78,56 @@ fn hunt(bug: Bug) -> Option<(u64, Violation)> {
         let is_right = meant(bug).contains(&violation.broken.by);
         (is_right && simulate(seed).is_ok()).then_some((seed, violation))
     })
+}
+
+/// Two mistakes of which one might hide the other: what one lets happen, the other's defence would notice.
+const PAIRS: &[(Bug, Bug)] = &[
+    // The deadline is wrong, and what would stop a late success is gone.
+    (Bug::M01, Bug::M12),
+    (Bug::M12, Bug::M16),
+    (Bug::M05Permille, Bug::M57),
+    // Replies are mixed up, and what would tell them apart is gone.
+    (Bug::M18, Bug::M61),
+    (Bug::M18, Bug::M66),
+    (Bug::M59, Bug::M61),
+    (Bug::M59, Bug::M62),
+    (Bug::M61, Bug::M62),
+    // A stale holder writes, and is not told that it lost.
+    (Bug::M09, Bug::M13),
+    (Bug::M10, Bug::M13),
+    (Bug::M13, Bug::M36),
+    (Bug::M14, Bug::M15),
+    // A challenger watches wrongly, and compares wrongly.
+    (Bug::M06, Bug::M23),
+    (Bug::M07, Bug::M08),
+    (Bug::M07, Bug::M23),
+    (Bug::M08, Bug::TwoLeases),
+    (Bug::M64, Bug::TwoLeases),
+    // A grant that nobody knows of, and a row that others cannot get.
+    (Bug::M17, Bug::M60),
+    (Bug::M60, Bug::TwoLeases),
+    // Tokens go up where they must not, and do not where they must.
+    (Bug::M19, Bug::M22),
+    (Bug::M21, Bug::M22),
+    // Renewals are held up, and counted wrongly.
+    (Bug::M15, Bug::M67),
+    (Bug::M67, Bug::M68),
+];
+
+#[test]
+fn no_bug_hides_another() {
+    let caught = |seed| {
+        let violation = *simulate(seed).err()?;
+        Some((seed, violation))
+    };
+    for pair in PAIRS {
+        switch_on_both(*pair);
+        let found = (0..BUDGET).find_map(caught);
+        switch_on(None);
+        let Some((seed, violation)) = found else { panic!("{pair:?} hide each other") };
+        println!("| {:?}, {:?} | {} | {} |", pair.0, pair.1, seed + 1, violation.broken.by);
+        assert!(simulate(seed).is_ok(), "also without {pair:?}");
+    }
 }
 
 #[test]

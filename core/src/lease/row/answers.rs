@@ -150,7 +150,11 @@ impl Row {
 
     fn fail_head(&mut self, failure: Failure, context: &mut Context<'_>) {
         if let Some(head) = self.waiters.pop_front() {
-            context.tell(Event::Failed { lock: head.lock, failure });
+            context.tell(if made(Bug::M54) && head.request.wait == Wait::Try {
+                head.taken_for_busy()
+            } else {
+                Event::Failed { lock: head.lock, failure }
+            });
         }
     }
 }

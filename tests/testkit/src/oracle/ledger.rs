@@ -2,8 +2,9 @@
 //! never come twice, tokens only grow, a refused try writes nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use pglock_core::{Acquire, LockId, Rvn, Statement, Token};
+use pglock_core::{Acquire, Grant as Told, LockId, Rvn, Statement};
 
 use super::life::Lives;
 use super::{Holder, Verdict, broken};
@@ -27,6 +28,10 @@ struct Book {
     last_token: i64,
     /// A stranger has had it locked.
     disturbed: bool,
+    /// Since when nobody holds it.
+    free_since: Option<u64>,
+    /// An operator or a Go client has written it.
+    meddled: bool,
 }
 
 /// One grant of a name to one incarnation of a client.
@@ -38,6 +43,7 @@ pub(crate) struct Grant {
     /// Granted by a statement whose sender had closed the connection.
     pub(crate) zombie: bool,
     token: i64,
+    data: Option<Arc<[u8]>>,
     /// Until when nobody may take the row over.
     promise: u64,
     /// How it ceased to stand in the row.
@@ -128,17 +134,26 @@ impl Ledger {
     }
 
     /// A client was told of a grant: from now on it is that lock's.
-    pub(crate) fn claim(&mut self, name: usize, holder: Holder, token: Token) -> Verdict {
+    pub(crate) fn claim(&mut self, name: usize, holder: Holder, told: &Told) -> Verdict {
         let grants = &mut self.books[name].grants;
-        let token = token.as_i64();
+        let token = told.token.as_i64();
         match grants.iter_mut().rev().find(|grant| grant.token == token) {
             Some(grant) if grant.who == holder.who && grant.lock.is_none() => {
                 grant.lock = Some(holder.lock);
-                Ok(())
+                if grant.data.as_deref() == told.data.as_deref() {
+                    return Ok(());
+                }
+                broken("O2", format!("{holder:?} was told of other data than its grant found"))
             }
             Some(_) => broken("O3", format!("{holder:?} was told of a grant that is not its own")),
             None => broken("O4", format!("{holder:?} was told of token {token}, never drawn")),
         }
+    }
+
+    /// Whether nobody has held the row since `then`, as far as clients can know.
+    pub(crate) fn was_free_since(&self, name: usize, then: u64) -> bool {
+        let book = &self.books[name];
+        !book.meddled && book.free_since.is_some_and(|since| since < then)
     }
 
     pub(crate) fn enter(
@@ -150,8 +165,13 @@ impl Ledger {
         lives: &Lives,
     ) -> Verdict {
         let book = &mut self.books[name];
+        book.free_since = match &change.after {
+            Some(Record { rvn: Some(_), .. }) => None,
+            Some(_) | None => book.free_since.or(Some(cause.now())),
+        };
         match *cause {
             Cause::Stranger { now } => {
+                book.meddled = true;
                 book.end_current(End::Void);
                 book.number_since = now;
                 Ok(())
@@ -232,6 +252,7 @@ impl Book {
             committed: entry.now,
             zombie: entry.zombie,
             token: self.last_token,
+            data: after.data.clone(),
             promise: entry.promise(self.number_since, after),
             end: None,
         });

@@ -220,7 +220,7 @@ impl Life {
                 }
                 self.granted = true;
                 self.told = Some(grant.valid_until);
-                ledger.claim(name, holder, grant.token)
+                ledger.claim(name, holder, grant)
             }
             Event::Waiting { .. } if !self.granted => Ok(()),
             Event::Renewed { valid_until, .. } if self.granted => {
@@ -229,7 +229,14 @@ impl Life {
             }
             Event::AtRisk { .. } if self.granted => careful.check_alarm(self, ledger, stage),
             Event::Amended { .. } | Event::AmendFailed { .. } if self.granted => Ok(()),
-            Event::Busy { .. } | Event::TimedOut { .. } if stage == Stage::Asked => {
+            Event::Busy { holder, .. } if stage == Stage::Asked => {
+                self.stage = Stage::Ended;
+                if holder.is_some() && ledger.was_free_since(name, self.asked.at) {
+                    return broken("O3", format!("{event:?}, but nobody has held the row"));
+                }
+                Ok(())
+            }
+            Event::TimedOut { .. } if stage == Stage::Asked => {
                 self.stage = Stage::Ended;
                 Ok(())
             }

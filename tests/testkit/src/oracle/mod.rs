@@ -65,7 +65,7 @@ impl Oracle {
         Self {
             ledger: Ledger::new(plan.names),
             lives: Lives::default(),
-            beliefs: Beliefs::new(plan.names),
+            beliefs: Beliefs::new(plan),
         }
     }
 

@@ -93,7 +93,12 @@ impl Table {
             row.lease_ms = Some(milliseconds(acquire.lease));
         };
         let granted = self.write(&acquire.name, changes, |_| true, grant);
-        granted.map(|row| answer(true, row))
+        granted.map(|row| match seen {
+            Some(seen) if made(Bug::M37) => {
+                answer(true, &Record { data: seen.data, ..row.clone() })
+            }
+            Some(_) | None => answer(true, row),
+        })
     }
 
     pub(super) fn release(&mut self, release: &Release, changes: &mut Vec<Change>) -> Vec<Row> {
@@ -155,7 +160,8 @@ impl Table {
     }
 
     pub(super) fn amend(&mut self, amend: &Amend, changes: &mut Vec<Change>) -> Vec<Row> {
-        let fits = |row: &Record| shows(row, &amend.mine) || made(Bug::M09);
+        let stale = made(Bug::M09) || made(Bug::M36) && amend.data.is_some();
+        let fits = |row: &Record| shows(row, &amend.mine) || stale;
         let change = |row: &mut Record| {
             row.rvn = Some(amend.new);
             row.lease_ms = amend.lease.map(milliseconds).or(row.lease_ms);
