@@ -1,0 +1,16 @@
+//! One hash of what happens under so many seeds, to compare machines and compilers by: `traces 10000`.
+#![allow(clippy::print_stdout)]
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use pglock_testkit::{Violation, simulate};
+
+fn main() -> Result<(), Box<Violation>> {
+    let histories = std::env::args().nth(1).and_then(|number| number.parse().ok()).unwrap_or(1_000);
+    let mut hash = DefaultHasher::new();
+    for seed in 0..histories {
+        simulate(seed)?.trace.hash(&mut hash);
+    }
+    println!("{histories} histories: {:016x}", hash.finish());
+    Ok(())
+}
