@@ -180,6 +180,49 @@ mod tests {
         }
     }
 
+    /// The inverse of an odd factor modulo 2^64, and so modulo 2^62.
+    fn inverse(factor: u64) -> u64 {
+        (0..6).fold(factor, |x, _| x.wrapping_mul(2_u64.wrapping_sub(factor.wrapping_mul(x))))
+    }
+
+    fn unshift(y: u64, by: u32) -> u64 {
+        (1..64_u32.div_ceil(by)).fold(y, |x, n| x ^ (y >> (n * by)))
+    }
+
+    fn counter_of(rvn: Rvn, keys: (u64, u64)) -> u64 {
+        let x = unshift(u64::try_from(rvn.as_i64() - Rvn::MARK).unwrap(), 30);
+        let x = x.wrapping_mul(inverse(0xD6E8_FEB8_6659_FD93)) & Numbers::BITS;
+        let x = unshift(x, 32).wrapping_sub(keys.1) & Numbers::BITS;
+        let x = unshift(x, 29).wrapping_mul(inverse(0x9E37_79B9_7F4A_7C15)) & Numbers::BITS;
+        unshift(x, 31).wrapping_sub(keys.0) & Numbers::BITS
+    }
+
+    #[test]
+    fn a_number_tells_its_counter_so_no_two_counters_share_one() {
+        let mut numbers = numbers(1);
+        for n in (0..1_000).chain((0..62).map(|bit| 1 << bit)) {
+            numbers.counter = n;
+            assert_eq!(counter_of(numbers.draw(), numbers.keys), n);
+        }
+    }
+
+    fn unscramble(x: u64) -> u64 {
+        let x = unshift(x, 31).wrapping_mul(inverse(0x94D0_49BB_1331_11EB));
+        let x = unshift(x, 27).wrapping_mul(inverse(0xBF58_476D_1CE4_E5B9));
+        unshift(x, 30)
+    }
+
+    #[test]
+    fn the_keys_tell_the_identity_so_no_two_identities_share_them() {
+        for bit in 0..128 {
+            let whole = 0x0123_4567_89AB_CDEF_FEDC_BA98_7654_3210_u128 ^ (1 << bit);
+            let (first, second) = Numbers::new(Identity::new(whole.to_le_bytes())).keys;
+            let high = unscramble(second) ^ first;
+            let low = unscramble(first) ^ scramble(high);
+            assert_eq!(u128::from(high) << 64 | u128::from(low), whole, "bit {bit}");
+        }
+    }
+
     #[test]
     fn one_identity_gives_one_sequence() {
         assert_eq!(numbers(7).draw(), numbers(7).draw());
