@@ -261,6 +261,34 @@ impl core::error::Error for ConfigError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn refusals_say_what_is_wrong() {
+        let second = Duration::from_secs(1);
+        for (refusal, words) in [
+            (
+                ConfigError::HeartbeatTooSlow { needed: second * 2, valid: second },
+                "two heartbeats and a reply deadline take 2s, but the lease can be trusted for 1s only; \
+                 lengthen the lease or shorten the heartbeat",
+            ),
+            (
+                ConfigError::LeaseTooLong { lease: second * 2, longest: second },
+                "the lease of 2s is longer than the longest allowed, 1s",
+            ),
+            (
+                ConfigError::LeaseOutlastsForeign { lease: second * 2, shortest: second },
+                "the lease of 2s is longer than 1s, the shortest of the Go clients on this table",
+            ),
+            (
+                ConfigError::TooManySessions { sessions: 1_001 },
+                "work_sessions is 1001, which is more than 1000",
+            ),
+            (ConfigError::Zero { setting: "poll" }, "poll must not be zero"),
+        ] {
+            assert_eq!(refusal.to_string(), words);
+        }
+    }
 
     #[test]
     fn the_defaults_keep_the_rule() {

@@ -175,9 +175,15 @@ impl core::error::Error for Failure {}
 mod tests {
     use super::*;
 
-    fn standing(code: &str) -> Standing {
+    use alloc::string::ToString;
+
+    fn error(code: &str) -> ServerError {
         let sqlstate = SqlState::new(code);
-        ServerError { severity: Severity::Error, sqlstate, message: String::new() }.standing()
+        ServerError { severity: Severity::Error, sqlstate, message: "words".into() }
+    }
+
+    fn standing(code: &str) -> Standing {
+        error(code).standing()
     }
 
     #[test]
@@ -203,5 +209,30 @@ mod tests {
         for code in ["42P01", "42501", "42703", "22021", "28P01"] {
             assert_eq!(standing(code), Standing::Refused, "{code}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do_where_that_is_known() {
+        for (code, words) in [
+            ("42P01", "words (SQLSTATE 42P01); create the lock table first"),
+            (
+                "42703",
+                "words (SQLSTATE 42703); the lock table lacks columns, create it again to upgrade it in place",
+            ),
+            ("42501", "words (SQLSTATE 42501); ask the table's owner for the privilege"),
+            ("25006", "words (SQLSTATE 25006); this server is a standby, connect to the primary"),
+            ("28P01", "words (SQLSTATE 28P01)"),
+        ] {
+            assert_eq!(Failure::Server(error(code)).to_string(), words);
+        }
+    }
+
+    #[test]
+    fn a_failure_keeps_the_servers_code() {
+        let code = Some(SqlState::new("57P03"));
+        assert_eq!(Failure::Server(error("57P03")).sqlstate(), code);
+        assert_eq!(Failure::Unreachable(Some(error("57P03"))).sqlstate(), code);
+        assert_eq!(Failure::Unreachable(None).sqlstate(), None);
+        assert!(error("25006").is_standby() && !error("57P03").is_standby());
     }
 }

@@ -160,6 +160,7 @@ const fn scramble(mut x: u64) -> u64 {
 mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
 
     fn numbers(last: u8) -> Numbers {
         let mut bytes = [0; 16];
@@ -227,6 +228,11 @@ mod tests {
     fn one_identity_gives_one_sequence() {
         assert_eq!(numbers(7).draw(), numbers(7).draw());
         assert_ne!(numbers(7).draw(), numbers(8).draw());
+    }
+
+    #[test]
+    fn a_token_is_shown_as_its_number() {
+        assert_eq!(Token::new(17).to_string(), "17");
     }
 
     #[test]

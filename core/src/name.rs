@@ -151,6 +151,7 @@ impl From<&LockName> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     #[test]
     fn names_of_1_to_255_characters_pass() {
@@ -164,6 +165,31 @@ mod tests {
         assert_eq!(LockName::new(""), Err(NameError::Empty));
         assert_eq!(LockName::new("a\0"), Err(NameError::Nul));
         assert_eq!(LockName::new(&"ß".repeat(256)), Err(NameError::TooLong { characters: 256 }));
+    }
+
+    #[test]
+    fn names_and_owners_are_shown_as_they_are() {
+        let (name, owner) = (LockName::new("a b").unwrap(), Owner::new("me").unwrap());
+        assert_eq!((name.to_string().as_str(), owner.to_string().as_str()), ("a b", "me"));
+        assert_eq!((String::from(&name).as_str(), owner.as_str()), ("a b", "me"));
+    }
+
+    #[test]
+    fn refusals_say_what_is_wrong() {
+        let long = "x".repeat(256);
+        for (name, words) in [
+            ("", "the lock's name is empty; give it 1 to 255 characters"),
+            (&long, "the lock's name has 256 characters; at most 255 fit"),
+            ("a\0", "the lock's name contains a NUL character; remove it"),
+        ] {
+            assert_eq!(LockName::new(name).unwrap_err().to_string(), words);
+        }
+        for (label, words) in [
+            (long.as_str(), "the owner's label has 256 characters; at most 255 fit"),
+            ("a\0", "the owner's label contains a NUL character; remove it"),
+        ] {
+            assert_eq!(Owner::new(label).unwrap_err().to_string(), words);
+        }
     }
 
     #[test]

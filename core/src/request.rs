@@ -111,3 +111,22 @@ impl fmt::Display for AskError {
 }
 
 impl core::error::Error for AskError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn refusals_say_why() {
+        let zero = ConfigError::Zero { setting: "heartbeat" };
+        for (refusal, words) in [
+            (AskError::NotHeld(LockId::new(0)), "the lock is not held (any more)"),
+            (AskError::Timing(zero), "heartbeat must not be zero"),
+            (AskError::ShuttingDown, "the client is shutting down"),
+            (AskError::ClockExhausted, "the clock is too near its end to time a lease"),
+        ] {
+            assert_eq!(refusal.to_string(), words);
+        }
+    }
+}

@@ -298,6 +298,7 @@ fn advisory_key(table: &Table) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     fn row(kind: &str, name: &str, detail: &str) -> Row {
         [kind, name, detail].map(|text| Value::Text(text.into())).into_iter().collect()
@@ -319,6 +320,17 @@ mod tests {
     #[test]
     fn a_complete_table_has_no_problems() {
         assert_eq!(problems(&complete()), [""; 0]);
+    }
+
+    #[test]
+    fn a_problem_is_shown_with_what_mends_it() {
+        let mut rows = complete();
+        rows.remove(5);
+        let [problem] = &report(&Table::default(), &rows).unwrap().problems[..] else { panic!() };
+        assert_eq!(
+            problem.to_string(),
+            "column lease_ms is missing; mended by: ALTER TABLE \"locks\" ADD COLUMN lease_ms bigint"
+        );
     }
 
     #[test]

@@ -290,3 +290,108 @@ fn milliseconds(span: Duration) -> i64 {
 fn timeout(span: Duration) -> Param {
     Param::Text(alloc::format!("{}ms", milliseconds(span).max(1)).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Table;
+
+    fn params(statement: &Statement) -> Vec<Param> {
+        statement.query(&Sql::new(&Table::default())).params
+    }
+
+    fn int(number: i64) -> Param {
+        Param::Int8(Some(number))
+    }
+
+    fn numbered(numbers: &[i64]) -> Vec<Rvn> {
+        numbers.iter().map(|number| Rvn::new(*number)).collect()
+    }
+
+    #[test]
+    fn each_parameter_stands_where_its_text_wants_it() {
+        let name = LockName::new("a").unwrap();
+        let span = Duration::from_millis;
+        let acquire = Acquire {
+            name: name.clone(),
+            seen: Some(Rvn::new(1)),
+            mine: numbered(&[2, 3]),
+            new: Rvn::new(3),
+            owner: Owner::new("me").unwrap(),
+            lease: span(20_000),
+            content: Content { data: Some([7].into()), replace: true },
+            lock_timeout: span(2_000),
+        };
+        assert_eq!(
+            params(&Statement::Acquire(acquire)),
+            [
+                Param::Text("a".into()),
+                int(1),
+                Param::Int8Array(vec![2, 3]),
+                int(3),
+                Param::Text("me".into()),
+                int(20_000),
+                Param::Bool(true),
+                Param::Bytea(Some([7].into())),
+                Param::Text("2000ms".into()),
+            ]
+        );
+        let mine = numbered(&[2, 3]);
+        let release =
+            Release { name: name.clone(), mine, keep_data: true, lock_timeout: span(2_000) };
+        assert_eq!(
+            params(&Statement::Release(release)),
+            [
+                Param::Text("a".into()),
+                Param::Int8Array(vec![2, 3]),
+                Param::Bool(true),
+                Param::Text("2000ms".into()),
+            ]
+        );
+        let renewal = |name: &str, mine: &[i64], new| Renewal {
+            name: LockName::new(name).unwrap(),
+            mine: numbered(mine),
+            new: Rvn::new(new),
+        };
+        let locks = vec![renewal("a", &[1, 2], 2), renewal("b", &[3], 3)];
+        assert_eq!(
+            params(&Statement::Renew(Renew { locks })),
+            [
+                Param::TextArray(vec!["a".into(), "b".into()]),
+                Param::Int8Array(vec![2, 3]),
+                Param::TextArray(vec!["a".into(), "a".into(), "b".into()]),
+                Param::Int8Array(vec![1, 2, 3]),
+            ]
+        );
+        let amend = Amend {
+            name: name.clone(),
+            mine: numbered(&[2, 3]),
+            new: Rvn::new(3),
+            lease: Some(span(10_000)),
+            data: Some(None),
+            lock_timeout: span(2_000),
+        };
+        assert_eq!(
+            params(&Statement::Amend(amend)),
+            [
+                Param::Text("a".into()),
+                Param::Int8Array(vec![2, 3]),
+                int(3),
+                int(10_000),
+                Param::Bool(true),
+                Param::Bytea(None),
+                Param::Text("2000ms".into()),
+            ]
+        );
+        let evict = Evict { name, token: Token::new(9), lock_timeout: span(2_000) };
+        assert_eq!(
+            params(&Statement::Evict(evict)),
+            [Param::Text("a".into()), int(9), Param::Text("2000ms".into())]
+        );
+    }
+
+    #[test]
+    fn a_lock_time_out_is_never_none() {
+        assert_eq!(timeout(Duration::from_nanos(1)), Param::Text("1ms".into()));
+    }
+}

@@ -176,6 +176,7 @@ impl core::error::Error for TableError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     fn sql(text: &str) -> Result<String, TableError> {
         text.parse::<Table>().map(|table| table.to_sql())
@@ -197,6 +198,36 @@ mod tests {
         assert_eq!(sql("\"a"), Err(TableError::UnclosedQuote));
         assert_eq!(sql(&"x".repeat(58)), Err(TableError::TooLong { bytes: 58 }));
         assert_eq!(sql("a\0"), Err(TableError::Nul));
+    }
+
+    #[test]
+    fn a_table_is_shown_as_sql_and_tells_its_parts() {
+        let table = Table::new("Locks").unwrap().in_schema("app").unwrap();
+        assert_eq!(table.to_string(), r#""app"."Locks""#);
+        assert_eq!((table.schema(), table.name()), (Some("app"), "Locks"));
+        assert_eq!(Table::default().schema(), None);
+    }
+
+    #[test]
+    fn names_of_up_to_57_bytes_leave_room_for_the_sequences() {
+        let longest = "x".repeat(57);
+        assert_eq!(Table::new(&longest).unwrap().name(), longest);
+    }
+
+    #[test]
+    fn refusals_say_what_is_wrong() {
+        for (text, words) in [
+            ("", "the table's name is empty"),
+            (&"x".repeat(58), "the table's name has 58 bytes; at most 57 fit"),
+            ("a\0", "the table's name contains a NUL character; remove it"),
+            (
+                "a.b.c",
+                "a table is named as table or schema.table; put a name with dots in double quotes",
+            ),
+            ("\"a", "a double quote in the table's name is not closed"),
+        ] {
+            assert_eq!(sql(text).unwrap_err().to_string(), words);
+        }
     }
 
     #[test]

@@ -116,6 +116,12 @@ mod tests {
     use alloc::vec;
 
     #[test]
+    fn a_row_is_made_of_its_values() {
+        let values = [Value::Int8(1), Value::Null];
+        assert_eq!(values.clone().into_iter().collect::<Row>(), Row(values.to_vec()));
+    }
+
+    #[test]
     fn text_forms_are_postgresqls() {
         let text = |param: Param| param.to_text();
         assert_eq!(text(Param::Int8(Some(-7))).as_deref(), Some("-7"));
