@@ -317,6 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn what_just_fits_is_accepted() {
+        let mut config = Config::default();
+        config.longest_lease = config.lease;
+        config.foreign.shortest_lease = Some(config.lease);
+        config.work_sessions = 1_000;
+        assert_eq!(config.check(), Ok(()));
+        let heartbeat = |every| Some(Heartbeat::Every(every));
+        config.drift = Drift::new(0, Duration::ZERO).unwrap();
+        let whole = (config.lease - config.reply_deadline) / 2;
+        assert!(config.timing(None, heartbeat(whole)).is_ok());
+        let longer = whole + Duration::from_nanos(1);
+        assert!(config.timing(None, heartbeat(longer)).is_err());
+    }
+
+    #[test]
+    fn a_heartbeat_of_no_length_is_refused() {
+        let refused = Config::default().timing(None, Some(Heartbeat::Every(Duration::ZERO)));
+        assert_eq!(refused, Err(ConfigError::Zero { setting: "heartbeat" }));
+    }
+
+    #[test]
     fn leases_have_an_upper_end() {
         let mut config = Config::default();
         let hour = Some(Duration::from_secs(3600));

@@ -140,6 +140,11 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_is_what_it_was_made_of() {
+        assert_eq!(Instant::from_nanos(17).as_nanos(), 17);
+    }
+
+    #[test]
     fn a_drift_tells_its_parts() {
         let drift = Drift::new(999_999, Duration::from_nanos(7)).unwrap();
         assert_eq!((drift.ppm(), drift.granularity()), (999_999, Duration::from_nanos(7)));

@@ -52,9 +52,7 @@ impl Client {
         let mut reply_deadline = None;
         let mut room = BATCH;
         let mut until = self.now;
-        while names.len() < room
-            && let Some(name) = self.renewals.pop_due(until)
-        {
+        while let Some(name) = self.renewals.pop_due(until) {
             let Some(held) = self.rows.get(&name).and_then(Row::held) else { continue };
             let own_deadline = held.timing().reply_deadline;
             if *reply_deadline.get_or_insert(own_deadline) != own_deadline {

@@ -78,6 +78,18 @@ fn more_than_a_thousand_go_in_chunks() {
 }
 
 #[test]
+fn only_what_falls_due_within_a_quarter_of_a_heartbeat_goes_along() {
+    let mut rig = Rig::new();
+    for name in ["first", "soon", "later"] {
+        rig.hold(name);
+        rig.pass(Duration::from_millis(1_000));
+    }
+    let beat = rig.until_command();
+    let names: Vec<_> = renew(&beat).locks.iter().map(|lock| lock.name.as_str()).collect();
+    assert_eq!(names, ["first", "soon"]);
+}
+
+#[test]
 fn a_lost_heartbeat_is_settled_with_every_number_it_may_have_written() {
     let mut rig = Rig::new();
     let lock = rig.hold("a");
@@ -230,6 +242,42 @@ fn a_release_during_a_heartbeat_accepts_the_number_on_its_way() {
     assert!(of.mine.contains(&renew(&beat).locks[0].new));
     rig.rows(&beat, vec![verdict("a", "renewed")]);
     assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn data_stays_after_a_release_only_where_it_was_asked_for() {
+    for keep_data in [false, true] {
+        let mut rig = Rig::new();
+        let mut request = Request::new(name_of("a"));
+        request.keep_data = keep_data;
+        let lock = rig.client.acquire(request, rig.now).unwrap();
+        let command = rig.command();
+        rig.rows(&command, vec![granted(&command, 1)]);
+        rig.client.release(lock, rig.now).unwrap();
+        assert_eq!(release_of(&rig.command()).keep_data, keep_data);
+    }
+}
+
+#[test]
+fn a_try_behind_a_release_waits_for_it() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    rig.client.release(lock, rig.now).unwrap();
+    let mut tries = vec![rig.ask("a", Wait::Try)];
+    for _ in 0..2 {
+        let release = rig.command();
+        tries.push(rig.ask("a", Wait::Try));
+        rig.answer(&release, failed("40001"));
+    }
+    tries.push(rig.ask("a", Wait::Try));
+    assert_eq!(rig.events(), []);
+    let release = rig.until_command();
+    rig.rows(&release, one(1));
+    assert_eq!(rig.event(), Event::Released { lock, confirmed: true });
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    let busy: Vec<_> = rig.events().iter().map(Event::lock).collect();
+    assert_eq!(busy, tries.into_iter().map(Some).collect::<Vec<_>>());
 }
 
 #[test]
@@ -540,6 +588,14 @@ fn a_shut_down_releases_everything_and_closes_the_connections() {
     assert!(rig.client.is_shut_down());
     let request = Request::new(name_of("c"));
     assert_eq!(rig.client.acquire(request, rig.now), Err(AskError::ShuttingDown));
+}
+
+#[test]
+fn a_client_that_was_not_shut_down_is_not() {
+    let mut rig = Rig::new();
+    assert!(!rig.client.is_shut_down());
+    rig.client.shut_down(rig.now);
+    assert!(rig.client.is_shut_down());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use pglock_core::{
     Severity, Statement, Value, Wait,
 };
 
-use crate::rig::{Door, Rig, error, failed, foreign, held_row, millis, name_of, secs};
+use crate::rig::{Door, Rig, acquire, error, failed, foreign, held_row, millis, name_of, secs};
 
 fn get() -> Question {
     Question::Get(name_of("a"))
@@ -264,6 +264,31 @@ fn a_shut_down_ends_every_question_and_takes_no_more() {
     let told = [unreachable(on_its_way, None), unreachable(unasked, None)];
     assert_eq!(rig.events(), told);
     assert_eq!(rig.client.ask(get(), rig.now), Err(AskError::ShuttingDown));
+    assert_eq!(rig.closed, [], "no connection is closed under a statement");
     rig.rows(&command, vec![]);
     assert_eq!(rig.events(), []);
+    assert!(rig.client.is_shut_down());
+}
+
+#[test]
+fn each_question_is_asked_once() {
+    let mut rig = Rig::new();
+    for question in [get(), Question::CheckTable] {
+        ask(&mut rig, question);
+    }
+    rig.drain();
+    let asked: Vec<_> = rig.commands.iter().map(pglock_core::Command::statement).collect();
+    assert_eq!(asked, [&Statement::Read(Read::One(name_of("a"))), &Statement::CheckTable]);
+}
+
+#[test]
+fn a_lock_that_is_due_as_early_goes_first() {
+    let mut rig = Rig::new();
+    rig.door = Door::Silent;
+    ask(&mut rig, get());
+    rig.ask("b", Wait::ForEver);
+    rig.drain();
+    let (session, _) = rig.opened[0];
+    rig.client.handle_connected(session, rig.now);
+    assert_eq!(acquire(&rig.command()).name, name_of("b"));
 }

@@ -269,3 +269,48 @@ fn a_passing_trouble_is_kept_for_the_message() {
     assert_eq!(rig.until_event(), Event::Failed { lock, failure });
     assert_eq!(rig.now.since(start), secs(10));
 }
+
+#[test]
+fn what_a_connection_says_that_was_given_up_counts_no_more() {
+    let mut rig = Rig::new();
+    rig.door = Door::Silent;
+    let lock = rig.ask("a", Wait::ForEver);
+    rig.drain();
+    rig.pass(secs(10));
+    let [(first, _), (second, _)] = rig.opened[..] else { panic!("{:?}", rig.opened) };
+    rig.client.handle_disconnected(first, Some(fatal("28P01")), rig.now);
+    assert_eq!(rig.events(), []);
+    rig.client.handle_disconnected(second, Some(fatal("28P01")), rig.now);
+    let failure = Failure::Server(fatal("28P01"));
+    assert_eq!(rig.event(), Event::Failed { lock, failure });
+}
+
+#[test]
+fn what_has_closed_by_itself_is_not_closed_again() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.now = rig.now.checked_add(secs(5)).unwrap();
+    rig.client.handle_disconnected(command.session(), None, rig.now);
+    rig.drain();
+    assert_eq!((&rig.closed[..], rig.client.counters().overdue), (&[][..], 1));
+}
+
+#[test]
+fn outcomes_are_counted_for_what_they_are() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let outcomes = [Outcome::Lost, Outcome::Lost, failed("57P01"), failed("40001")];
+    for (outcome, unknown) in outcomes.into_iter().zip([1, 2, 3, 3]) {
+        let command = rig.until_command();
+        rig.answer(&command, outcome);
+        assert_eq!(rig.client.counters().unknown_outcomes, unknown);
+    }
+    let command = rig.until_command();
+    for again in 0..3 {
+        rig.rows(&command, vec![free()]);
+        assert_eq!(rig.client.counters().ignored_outcomes, again);
+    }
+    let counters = rig.client.counters();
+    assert_eq!((counters.commands, counters.overdue), (5, 0));
+}

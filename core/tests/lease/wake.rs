@@ -119,6 +119,17 @@ fn for_a_connection_that_is_overdue() {
 }
 
 #[test]
+fn for_a_second_connection_that_is_overdue() {
+    let mut rig = Rig::new();
+    rig.door = Door::Silent;
+    rig.ask("a", Wait::ForEver);
+    rig.drain();
+    rig.client.handle_disconnected(rig.opened[0].0, None, rig.now);
+    assert_eq!(rig.drain(), wake(&rig, secs(10), Reason::Session));
+    assert_eq!(rig.opened.len(), 2);
+}
+
+#[test]
 fn for_the_next_connection() {
     let mut rig = Rig::new();
     rig.door = Door::Shut(None);
