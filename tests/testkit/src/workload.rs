@@ -105,7 +105,8 @@ impl World {
             Wait::ForEver | Wait::Try | Wait::Probe => None,
         };
         self.trace.keep(self.now, || Fact::Asks { who, lock, name: asked_for });
-        let asked = Asked { name: asked_for, at: self.now, by_hand, give_up };
+        let tick_since = self.now.saturating_sub(self.plan.slowest(self.plan.granularity * 2));
+        let asked = Asked { name: asked_for, at: self.now, tick_since, by_hand, give_up };
         self.oracle.lives.asked(Holder { who, lock }, asked)?;
         if self.tape.below(5) == 4 {
             let after = self.tape.log_uniform(self.plan.lease / 16_384, self.plan.lease * 2);

@@ -37,6 +37,8 @@ pub(crate) struct Asked {
     pub(crate) name: usize,
     /// At true time.
     pub(crate) at: u64,
+    /// Since when, at true time, its clock cannot tell that a question came before it.
+    pub(crate) tick_since: u64,
     pub(crate) by_hand: bool,
     /// The reading at which it must have ended if it has not been granted.
     pub(crate) give_up: Option<Instant>,
@@ -231,7 +233,7 @@ impl Life {
             Event::Amended { .. } | Event::AmendFailed { .. } if self.granted => Ok(()),
             Event::Busy { holder, .. } if stage == Stage::Asked => {
                 self.stage = Stage::Ended;
-                if holder.is_some() && ledger.was_free_since(name, self.asked.at) {
+                if holder.is_some() && ledger.was_free_since(name, self.asked.tick_since) {
                     return broken("O3", format!("{event:?}, but nobody has held the row"));
                 }
                 Ok(())
