@@ -30,8 +30,8 @@ struct Book {
     disturbed: bool,
     /// Since when nobody holds it.
     free_since: Option<u64>,
-    /// An operator or a Go client has written it.
-    meddled: bool,
+    /// An operator or a Go client has written it, or clocks run beyond the bound: clients may be wrong about it.
+    unsure: bool,
 }
 
 /// One grant of a name to one incarnation of a client.
@@ -94,8 +94,8 @@ impl Cause<'_> {
 }
 
 impl Ledger {
-    pub(crate) fn new(names: usize) -> Self {
-        Self { books: vec![Book::default(); names] }
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self { books: vec![Book { unsure: plan.breach, ..Book::default() }; plan.names] }
     }
 
     pub(crate) fn standing(&self, name: usize, holder: Holder) -> Standing {
@@ -153,7 +153,7 @@ impl Ledger {
     /// Whether nobody has held the row since `then`, as far as clients can know.
     pub(crate) fn was_free_since(&self, name: usize, then: u64) -> bool {
         let book = &self.books[name];
-        !book.meddled && book.free_since.is_some_and(|since| since < then)
+        !book.unsure && book.free_since.is_some_and(|since| since < then)
     }
 
     pub(crate) fn enter(
@@ -171,7 +171,7 @@ impl Ledger {
         };
         match *cause {
             Cause::Stranger { now } => {
-                book.meddled = true;
+                book.unsure = true;
                 book.end_current(End::Void);
                 book.number_since = now;
                 Ok(())

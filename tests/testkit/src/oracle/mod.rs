@@ -62,11 +62,7 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self {
-            ledger: Ledger::new(plan.names),
-            lives: Lives::default(),
-            beliefs: Beliefs::new(plan),
-        }
+        Self { ledger: Ledger::new(plan), lives: Lives::default(), beliefs: Beliefs::new(plan) }
     }
 
     /// Looks at a client that has been drained at the reading `reading`.
