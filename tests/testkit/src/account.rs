@@ -22,7 +22,7 @@ use crate::server::Record;
 ///     let of = Holder { who, lock: 0 };
 ///     account.tell(from, of, Step::Asked { name: LockName::new("invoice-42")? });
 ///     let token = i64::try_from(from)?;
-///     account.tell(from, of, Step::Granted(Grant { token, data: None, until, heard: from }));
+///     account.tell(from, of, Step::Granted(Grant { token, data: None, until, heard: None }));
 /// }
 /// let judgement = judge(&account).unwrap_err();
 /// assert_eq!(judgement.rule, "S1");
@@ -148,8 +148,8 @@ pub struct Grant {
     pub data: Option<Vec<u8>>,
     /// The first moment at which no reading of the process's clock can be within the belief.
     pub until: u64,
-    /// When the process read its clock after the answer had come.
-    pub heard: u64,
+    /// When the process read its clock after the answer had come, if that is known.
+    pub heard: Option<u64>,
 }
 
 /// How a lock ends.

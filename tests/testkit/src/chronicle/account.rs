@@ -67,7 +67,7 @@ impl<'a> Teller<'a> {
     fn told(&mut self, at: u64, who: usize, lock: LockId, what: &Told) {
         match what {
             Told::Granted { token, data, until } => {
-                let heard = self.heard.get(&who).copied().unwrap_or(at);
+                let heard = self.heard.get(&who).copied();
                 let grant = Grant { token: *token, data: data.clone(), until: *until, heard };
                 self.tell(at, who, lock, Step::Granted(grant));
             }

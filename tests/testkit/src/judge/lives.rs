@@ -31,7 +31,9 @@ impl Life {
         let is_granted = self.grant.is_some();
         match step {
             Step::Granted(_) if is_granted => Some("a second time"),
-            Step::Granted(grant) if grant.until <= grant.heard => Some("too late"),
+            Step::Granted(grant) if grant.heard.is_some_and(|heard| grant.until <= heard) => {
+                Some("too late")
+            }
             Step::Granted(_) if self.denied => Some("after it was denied"),
             Step::Trusted { .. } if !is_granted => Some("before it was granted"),
             Step::Trusted { .. } if self.let_go => Some("after it was let go"),
