@@ -1,11 +1,19 @@
 //! Monotonic clocks. What they read decides how long a lock is trusted; what it means is the core's.
 
+use std::sync::Arc;
+
 use pglock_core::Instant;
 
 /// A monotonic clock. It must never run backwards, and should count the time the machine is suspended.
 pub trait Clock: Send + Sync + 'static {
     /// What it reads.
     fn now(&self) -> Instant;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Instant {
+        self.as_ref().now()
+    }
 }
 
 /// A clock that can be waited for: what the async loop needs of a runtime.

@@ -3,7 +3,7 @@
 use std::error;
 use std::ops::DerefMut;
 
-use pglock_driver::{BootClock, Error, Options, SessionKind, blocking};
+use pglock_driver::{BootClock, Clock, Error, Options, SessionKind, blocking};
 use postgres::tls::{MakeTlsConnect, TlsConnect};
 use postgres::{Client, Config, NoTls, Socket};
 
@@ -25,19 +25,20 @@ use crate::locks::Locks;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Builder<T = NoTls> {
+pub struct Builder<T = NoTls, K = BootClock> {
     options: Options,
     tls: T,
     prepared: bool,
+    clock: K,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self { options: Options::default(), tls: NoTls, prepared: true }
+        Self { options: Options::default(), tls: NoTls, prepared: true, clock: BootClock }
     }
 }
 
-impl<T> Builder<T> {
+impl<T, K> Builder<T, K> {
     pglock_driver::offer_options!(options);
 
     /// All settings at once, instead of whatever was set before.
@@ -46,8 +47,17 @@ impl<T> Builder<T> {
     }
 
     /// Connects through TLS, with any connector made for `tokio-postgres`.
-    pub fn tls<U>(self, tls: U) -> Builder<U> {
-        Builder { options: self.options, tls, prepared: self.prepared }
+    pub fn tls<U>(self, tls: U) -> Builder<U, K> {
+        let Self { options, prepared, clock, .. } = self;
+        Builder { options, tls, prepared, clock }
+    }
+
+    /// Reads another clock than the system's: a better one, or one that a test has the command of.
+    ///
+    /// Locks are trusted as long as it says, so it must be as right as [`Options::drift`] says.
+    pub fn clock<L: Clock>(self, clock: L) -> Builder<T, L> {
+        let Self { options, tls, prepared, .. } = self;
+        Builder { options, tls, prepared, clock }
     }
 
     /// Whether statements are prepared once for each connection; yes by default. Say no behind a
@@ -80,14 +90,16 @@ impl<T> Builder<T> {
         F: Fn(SessionKind) -> Result<C, E> + Send + Sync + 'static,
         C: DerefMut<Target = Client> + Send + 'static,
         E: error::Error + 'static,
+        K: Clock,
     {
         let pool = Pool { open, prepared: self.prepared };
-        open_locks(self.options, pool)
+        open_locks(self.options, pool, self.clock)
     }
 }
 
-impl<T> Builder<T>
+impl<T, K> Builder<T, K>
 where
+    K: Clock,
     T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
     T::Stream: Send,
     T::TlsConnect: Send,
@@ -108,10 +120,14 @@ where
     /// As [`Locks::connect`].
     pub fn connect_config(self, config: Config) -> Result<Locks, Error> {
         let own = Own { config, tls: self.tls, prepared: self.prepared };
-        open_locks(self.options, own)
+        open_locks(self.options, own, self.clock)
     }
 }
 
-fn open_locks(options: Options, connect: impl blocking::Connect) -> Result<Locks, Error> {
-    blocking::Locks::open(options, connect, BootClock).map(Locks::new)
+fn open_locks(
+    options: Options,
+    connect: impl blocking::Connect,
+    clock: impl Clock,
+) -> Result<Locks, Error> {
+    blocking::Locks::open(options, connect, clock).map(Locks::new)
 }

@@ -3,7 +3,7 @@
 use std::error;
 use std::ops::Deref;
 
-use pglock_driver::{Connect, Error, Options, SessionKind};
+use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind};
 use tokio::runtime::Handle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, NoTls, Socket};
@@ -28,19 +28,20 @@ use crate::locks::Locks;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Builder<T = NoTls> {
+pub struct Builder<T = NoTls, K = BootClock> {
     options: Options,
     tls: T,
     prepared: bool,
+    clock: K,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self { options: Options::default(), tls: NoTls, prepared: true }
+        Self { options: Options::default(), tls: NoTls, prepared: true, clock: BootClock }
     }
 }
 
-impl<T> Builder<T> {
+impl<T, K> Builder<T, K> {
     pglock_driver::offer_options!(options);
 
     /// All settings at once, instead of whatever was set before.
@@ -49,8 +50,17 @@ impl<T> Builder<T> {
     }
 
     /// Connects through TLS, with any connector made for `tokio-postgres`.
-    pub fn tls<U>(self, tls: U) -> Builder<U> {
-        Builder { options: self.options, tls, prepared: self.prepared }
+    pub fn tls<U>(self, tls: U) -> Builder<U, K> {
+        let Self { options, prepared, clock, .. } = self;
+        Builder { options, tls, prepared, clock }
+    }
+
+    /// Reads another clock than the system's: a better one, or one that a test has the command of.
+    ///
+    /// Locks are trusted as long as it says, so it must be as right as [`Options::drift`] says.
+    pub fn clock<L: Clock>(self, clock: L) -> Builder<T, L> {
+        let Self { options, tls, prepared, .. } = self;
+        Builder { options, tls, prepared, clock }
     }
 
     /// Whether statements are prepared once for each connection; yes by default. Say no behind a
@@ -90,14 +100,16 @@ impl<T> Builder<T> {
         W: Future<Output = Result<C, E>> + Send + 'static,
         C: Deref<Target = Client> + Send + Sync + 'static,
         E: error::Error + 'static,
+        K: Clock,
     {
         let pool = Pool { open, prepared: self.prepared };
-        open_locks(self.options, pool).await
+        open_locks(self.options, pool, self.clock).await
     }
 }
 
-impl<T> Builder<T>
+impl<T, K> Builder<T, K>
 where
+    K: Clock,
     T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
     T::Stream: Send,
     T::TlsConnect: Send,
@@ -118,12 +130,16 @@ where
     /// As [`Locks::connect`].
     pub async fn connect_config(self, config: Config) -> Result<Locks, Error> {
         let own = Own { config, tls: self.tls, prepared: self.prepared };
-        open_locks(self.options, own).await
+        open_locks(self.options, own, self.clock).await
     }
 }
 
-async fn open_locks(options: Options, connect: impl Connect) -> Result<Locks, Error> {
+async fn open_locks(
+    options: Options,
+    connect: impl Connect,
+    clock: impl Clock,
+) -> Result<Locks, Error> {
     let runtime = Handle::try_current().map_err(|error| Error::System(error.to_string()))?;
     let spawn = |drive| drop(runtime.spawn(drive));
-    pglock_driver::Locks::open(options, connect, TokioClock, spawn).await.map(Locks::new)
+    pglock_driver::Locks::open(options, connect, TokioClock(clock), spawn).await.map(Locks::new)
 }

@@ -1,16 +1,20 @@
-//! What happened in a history, as facts from which a picture can be drawn. Kept only where the log is kept, so
-//! that histories which break no rule pay nothing for it.
+//! What happened in a history, as facts from which a picture can be drawn and an account be given. Kept only
+//! where somebody wants to know, so that other histories pay nothing for it.
 
-use pglock_core::{Event, LockId, LockName, Read, Statement};
+mod account;
 
+use pglock_core::{Event, LockId, LockName, Outcome, Read, Rvn, Statement, Value};
+
+use crate::account::{Bounds, Ending};
 use crate::clock::Clock;
-use crate::server::Change;
+use crate::server::{Change, Record};
 
 /// The facts of one history, in the order of true time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Chronicle {
+    pub(crate) bounds: Bounds,
     /// The rows.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Vec<LockName>,
     pub(crate) moments: Vec<Moment>,
 }
 
@@ -30,21 +34,24 @@ pub(crate) enum Fact {
     LetsGo { who: usize, lock: LockId },
     Told { who: usize, lock: LockId, what: Told },
     Trusts { who: usize, lock: LockId, until: u64 },
-    Sends { who: usize, flight: usize, gist: Gist },
+    Denied { who: usize, lock: LockId },
+    ClockEnds { who: usize },
+    Sends { who: usize, flight: usize, gist: Gist, statement: Statement },
     Applied { flight: usize, late: bool, wrote: Vec<Written> },
-    Hears { flight: usize },
+    Hears { flight: usize, read_at: u64, saw: Option<(usize, Rvn)> },
     RowLocked { name: usize, until: u64 },
     StrangerWrites { wrote: Vec<Written> },
     ServerCrashes,
     Healed,
+    Over,
 }
 
 /// What a caller was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Told {
-    Granted { token: i64, until: u64 },
+    Granted { token: i64, data: Option<Vec<u8>>, until: u64 },
     Renewed { until: u64 },
-    Ended(&'static str),
+    Ended(Ending),
     Other(&'static str),
 }
 
@@ -55,12 +62,12 @@ pub(crate) struct Gist {
     pub(crate) names: Vec<usize>,
 }
 
-/// How a row stands after it was written.
+/// How a row stood before it was written, and after.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Written {
     pub(crate) name: usize,
-    pub(crate) held: bool,
-    pub(crate) token: Option<i64>,
+    pub(crate) before: Option<Record>,
+    pub(crate) after: Option<Record>,
 }
 
 impl Told {
@@ -69,6 +76,7 @@ impl Told {
         match event {
             Event::Acquired { grant, .. } => Self::Granted {
                 token: grant.token.as_i64(),
+                data: grant.data.clone(),
                 until: clock.surely_reaches(grant.valid_until),
             },
             Event::Renewed { valid_until, .. } => {
@@ -78,13 +86,13 @@ impl Told {
             Event::Amended { .. } => Self::Other("amended"),
             Event::AmendFailed { .. } => Self::Other("not amended"),
             Event::AtRisk { .. } => Self::Other("at risk"),
-            Event::Released { confirmed: true, .. } => Self::Ended("released"),
-            Event::Released { confirmed: false, .. } => Self::Ended("released, unconfirmed"),
-            Event::Lost { .. } => Self::Ended("lost"),
-            Event::Busy { .. } => Self::Ended("busy"),
-            Event::TimedOut { .. } => Self::Ended("timed out"),
-            Event::Failed { .. } => Self::Ended("failed"),
-            Event::Cancelled { .. } => Self::Ended("cancelled"),
+            Event::Released { confirmed: true, .. } => Self::Ended(Ending::Released),
+            Event::Released { confirmed: false, .. } => Self::Ended(Ending::Unconfirmed),
+            Event::Lost { .. } => Self::Ended(Ending::Lost),
+            Event::Busy { holder, .. } => Self::Ended(Ending::Busy { seen: holder.is_some() }),
+            Event::TimedOut { .. } => Self::Ended(Ending::TimedOut),
+            Event::Failed { .. } => Self::Ended(Ending::Failed),
+            Event::Cancelled { .. } => Self::Ended(Ending::Cancelled),
             Event::Answered { .. } | _ => Self::Other("answered"),
         }
     }
@@ -120,10 +128,46 @@ impl Written {
     pub(crate) fn of(changes: &[Change], all: &[LockName]) -> Vec<Self> {
         let written = |change: &Change| {
             let name = all.iter().position(|own| *own == change.name)?;
-            let after = change.after.as_ref();
-            let held = after.is_some_and(|row| row.rvn.is_some());
-            Some(Self { name, held, token: after.and_then(|row| row.token) })
+            let Change { before, after, .. } = change.clone();
+            Some(Self { name, before, after })
         };
         changes.iter().filter_map(written).collect()
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.after.as_ref().is_some_and(|row| row.rvn.is_some())
+    }
+
+    pub(crate) fn token(&self) -> Option<i64> {
+        self.after.as_ref().and_then(|row| row.token)
+    }
+}
+
+/// The row and the number in it that an answer shows of somebody else's lock.
+pub(crate) fn shown(
+    statement: &Statement,
+    outcome: &Outcome,
+    all: &[LockName],
+) -> Option<(usize, Rvn)> {
+    let asked = match statement {
+        Statement::Acquire(acquire) => &acquire.name,
+        Statement::Read(Read::One(name)) => name,
+        Statement::Release(_)
+        | Statement::Renew(_)
+        | Statement::Amend(_)
+        | Statement::Evict(_)
+        | Statement::Read(_)
+        | Statement::CreateTable
+        | Statement::CheckTable
+        | Statement::DropTable
+        | _ => return None,
+    };
+    let Outcome::Rows(rows) = outcome else { return None };
+    match rows.first()?.0.as_slice() {
+        [Value::Bool(true), ..] => None,
+        [_, Value::Int8(rvn), ..] => {
+            Some((all.iter().position(|own| own == asked)?, Rvn::new(*rvn)))
+        }
+        _ => None,
     }
 }

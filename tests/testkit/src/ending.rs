@@ -94,6 +94,9 @@ impl World {
             if let Some(lock) = self.oracle.lives.unended(who).next().filter(|_| !clock_ends) {
                 return broken("O3", format!("w{who} {lock:?} has had no terminal event"));
             }
+            for lock in self.oracle.lives.unended(who) {
+                self.trace.keep(self.now, || Fact::LetsGo { who, lock });
+            }
             self.oracle.lives.all_ending(who);
             let reading = self.read_clock(client);
             self.processes[client].client.shut_down(reading);
@@ -110,6 +113,7 @@ impl World {
                 return stuck(format!("w{} does not come to its end", process.who));
             }
         }
+        self.trace.keep(self.now, || Fact::Over);
         Ok(())
     }
 }

@@ -56,8 +56,9 @@ impl Violation {
         let clients =
             options.clients.map_or_else(|| "as drawn".into(), |clients| clients.to_string());
         format!(
-            "{broken}\n\nfound under seed {seed}, clients {clients}\nscenario {scenario:?}, {} choices, \
+            "{broken}\n{}\n\nfound under seed {seed}, clients {clients}\nscenario {scenario:?}, {} choices, \
              {steps} events\n\n{plan}\n",
+            self.opinion(),
             tape.len()
         )
     }

@@ -21,6 +21,7 @@
     )
 )]
 
+mod account;
 mod bytes;
 mod chronicle;
 mod clock;
@@ -31,6 +32,7 @@ mod coincidence;
 )]
 mod ending;
 mod failure;
+mod judge;
 #[expect(
     clippy::indexing_slicing,
     reason = "the world's own indices; if one is wrong the history is worthless"
@@ -81,7 +83,9 @@ mod workload;
 )]
 mod world;
 
+pub use account::{Account, Author, Bounds, Deed, Ending, Entry, Grant, Holder, Step, What, Write};
 pub use coincidence::{Coincidence, Coincidences};
+pub use judge::{Judgement, judge};
 pub use oracle::Broken;
 pub use plan::{Options, Scenario};
 pub use server::{Change, Record, Server};

@@ -126,8 +126,14 @@ impl World {
         });
         self.links[link].awaited.push(command.id());
         let who = self.links[link].who;
-        let gist = || Gist::of(command.statement(), &self.names);
-        self.trace.keep(self.now, || Fact::Sends { who, flight, gist: gist() });
+        let statement = command.statement();
+        let gist = || Gist::of(statement, &self.names);
+        self.trace.keep(self.now, || Fact::Sends {
+            who,
+            flight,
+            gist: gist(),
+            statement: statement.clone(),
+        });
         let now = self.now + late;
         if self.tape.hit(self.faults.reset_before) {
             self.links[link].alive = false;

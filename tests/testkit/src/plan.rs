@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pglock_core::{Config, Drift, Heartbeat};
 
+use crate::account::Bounds;
 use crate::clock;
 use crate::tape::{Ppm, Tape};
 
@@ -140,6 +141,17 @@ impl Plan {
                 Scenario::Calm => Faults::calm(lease, tape),
                 Scenario::Edge => Faults::edge(lease, tape),
             },
+        }
+    }
+
+    /// What a judge must know.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            ppm: self.ppm,
+            granularity: self.granularity,
+            foreign_lease: nanos(self.config.foreign.lease),
+            foreign_heartbeat: nanos(self.config.foreign.heartbeat),
+            breached: self.breach,
         }
     }
 

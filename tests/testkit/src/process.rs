@@ -3,10 +3,11 @@
 
 use pglock_core::bugs::{Bug, made};
 use pglock_core::{
-    Client, Command, Event, Identity, Instant, Outcome, Output, Owner, ServerError, SessionId, Wake,
+    Client, Command, Event, Identity, Instant, LockId, Outcome, Output, Owner, ServerError,
+    SessionId, Wake,
 };
 
-use crate::chronicle::{Fact, Told};
+use crate::chronicle::{Fact, Told, shown};
 use crate::clock::{Clock, Style};
 use crate::coincidence::Coincidence;
 use crate::oracle::{Verdict, broken};
@@ -30,6 +31,8 @@ pub(crate) struct Process {
     sessions: Vec<(SessionId, usize)>,
     turn: u64,
     pub(crate) last_reading: Instant,
+    /// When it last read its clock, at true time.
+    read_at: u64,
     /// When the last reply was handled, on its clock.
     heard: Instant,
     identity: Identity,
@@ -81,6 +84,9 @@ impl World {
         let facts = (who, client, offset, rate);
         self.trace.note(self.now, facts, || format!("w{who} starts as client {client}, {clock:?}"));
         self.trace.keep(self.now, || Fact::Starts { who, client });
+        if clock_ends {
+            self.trace.keep(self.now, || Fact::ClockEnds { who });
+        }
         let users = (0..self.plan.users).map(|_| User::default()).collect();
         let process = Process {
             client: core,
@@ -94,6 +100,7 @@ impl World {
             sessions: Vec::new(),
             turn: 0,
             last_reading: Instant::default(),
+            read_at: self.now,
             heard: Instant::default(),
             identity,
             patience: Patience::new(self.names.len(), self.now),
@@ -139,6 +146,7 @@ impl World {
         let late = if process.clock.jitters() { self.tape.below(5) } else { 0 };
         let reading = process.clock.read(self.now, late);
         process.last_reading = process.last_reading.max(reading);
+        process.read_at = self.now;
         reading
     }
 
@@ -264,7 +272,25 @@ impl World {
         Ok(())
     }
 
+    /// Keeps until when each lock of a client is believed in.
+    pub(crate) fn keep_beliefs(&mut self, client: usize) {
+        if self.trace.is_kept() {
+            let held: Vec<_> = self.processes[client].client.held().map(|(_, lock)| lock).collect();
+            held.into_iter().for_each(|lock| self.keep_belief(client, lock));
+        }
+    }
+
+    /// Keeps until when a lock is believed in, if it is.
+    pub(crate) fn keep_belief(&mut self, client: usize, lock: LockId) {
+        let Process { client, clock, who, .. } = &self.processes[client];
+        if let Some(until) = client.valid_until(lock) {
+            let fact = || Fact::Trusts { who: *who, lock, until: clock.surely_reaches(until) };
+            self.trace.keep(self.now, fact);
+        }
+    }
+
     fn look(&mut self, client: usize, reading: Instant) -> Verdict {
+        self.keep_beliefs(client);
         let process = &self.processes[client];
         self.oracle.look(process.who, &process.client, &process.clock, reading, self.now)
     }
@@ -365,14 +391,23 @@ impl World {
         self.trace.note(self.now, (who, reading, command, awaited), || {
             format!("w{who} at {} hears of {command:?}, awaited: {awaited}", reading.as_nanos())
         });
-        self.trace.keep(self.now, || Fact::Hears { flight });
+        let Process { read_at, .. } = self.processes[client];
+        let saw = || shown(&self.flights[flight].statement, &outcome, &self.names);
+        self.trace.keep(self.now, || Fact::Hears {
+            flight,
+            read_at,
+            saw: saw().filter(|_| awaited),
+        });
         self.note_answer(client, flight);
         let process = &mut self.processes[client];
         process.heard = process.last_reading;
         process.client.handle_outcome(command, outcome, reading);
         for holder in losses {
+            let lock = holder.lock;
+            self.trace.keep(self.now, || Fact::Denied { who, lock });
+            self.keep_belief(client, lock);
+            let process = &self.processes[client];
             if process.client.valid_until(holder.lock).is_some() {
-                let lock = holder.lock;
                 return broken("O3", format!("w{who} {lock:?} is believed after a definite loss"));
             }
         }

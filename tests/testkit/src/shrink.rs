@@ -3,6 +3,7 @@
 
 use crate::plan::{Options, Scenario};
 use crate::simulate::{Failed, Violation, again, attempt};
+use crate::tape::Tape;
 
 impl Violation {
     /// A history that breaks a rule of the same oracle, as small as can be found in so many attempts; some
@@ -13,7 +14,7 @@ impl Violation {
         let smallest = Failed { broken, tape, steps };
         let mut shrinker = Shrinker { scenario, options, smallest, budget: attempts };
         shrinker.run();
-        Self { seed, ..again(scenario, options, shrinker.smallest.tape) }
+        Self { seed, ..again(scenario, options, Tape::replay(shrinker.smallest.tape)) }
     }
 }
 
@@ -44,10 +45,9 @@ impl Shrinker {
     fn accepts(&mut self, tape: Vec<u64>) -> bool {
         let Some(budget) = self.budget.checked_sub(1) else { return false };
         self.budget = budget;
-        let found =
-            attempt(self.scenario, self.options, tape, self.smallest.steps).filter(|found| {
-                found.broken.by == self.smallest.broken.by && size(found) < size(&self.smallest)
-            });
+        let Failed { steps, broken, .. } = &self.smallest;
+        let found = attempt(self.scenario, self.options, tape, *steps, broken.by)
+            .filter(|found| size(found) < size(&self.smallest));
         let accepted = found.is_some();
         if let Some(found) = found {
             self.smallest = found;

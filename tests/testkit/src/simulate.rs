@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::account::Account;
 use crate::chronicle::Chronicle;
 use crate::coincidence::Coincidences;
+use crate::judge::{Judgement, judge};
 use crate::oracle::Broken;
 use crate::plan::{Options, Scenario};
 use crate::tape::Tape;
@@ -31,6 +33,9 @@ pub struct History {
 pub struct Violation {
     /// The rule, in words.
     pub broken: Broken,
+    /// What the [judge](crate::judge()) says, which shares nothing with the oracles. It cannot see that a
+    /// client is slow (O5).
+    pub judgement: Result<(), Judgement>,
     /// The kind of world.
     pub scenario: Scenario,
     /// What was fixed beforehand.
@@ -54,6 +59,20 @@ impl Violation {
     pub fn timeline(&self) -> Timeline {
         Timeline::draw(&self.chronicle, &self.broken)
     }
+
+    /// What happened, for whoever wants to judge it.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.chronicle.account()
+    }
+
+    /// What the judge says, in a line.
+    pub(crate) fn opinion(&self) -> String {
+        match &self.judgement {
+            Ok(()) => "The judge has found nothing wrong.".into(),
+            Err(judgement) => format!("The judge says {judgement}"),
+        }
+    }
 }
 
 impl fmt::Display for Violation {
@@ -63,7 +82,7 @@ impl fmt::Display for Violation {
         }
         let Self { scenario, tape, steps, .. } = self;
         writeln!(f, "scenario {scenario:?}, {} choices, {steps} events", tape.len())?;
-        write!(f, "{}", self.broken)
+        write!(f, "{}\n{}", self.broken, self.opinion())
     }
 }
 
@@ -87,11 +106,22 @@ pub fn simulate_with(seed: u64, options: Options) -> Result<History, Box<Violati
         2 => Scenario::Calm,
         _ => Scenario::Edge,
     };
-    run_with(scenario, Tape::from_seed(seed), options).map_err(|mut violation| {
+    let mut history = run_with(scenario, Tape::from_seed(seed), options);
+    if history.is_ok() && seed.is_multiple_of(JUDGED) {
+        let judged = again(scenario, options, Tape::from_seed(seed));
+        history = if judged.judgement.is_ok() { history } else { Err(Box::new(judged)) };
+    }
+    history.map_err(|mut violation| {
         violation.seed = Some(seed);
         violation
     })
 }
+
+/// Every how many seeds the judge looks, too, though the oracles have seen nothing.
+const JUDGED: u64 = 100;
+
+/// The name under which the judge breaks a silence of the oracles.
+const JUDGE: &str = "judge";
 
 /// Runs the history that bytes choose: the first of them the scenario, the others everything else. Any bytes
 /// give a history, none at all the benign one.
@@ -133,7 +163,10 @@ pub fn run_with(
             simulated: world.now,
             reached: world.reached,
         }),
-        Err(_) => Err(Box::new(again(scenario, options, world.tape.record().to_vec()))),
+        Err(_) => {
+            let tape = Tape::replay(world.tape.record().to_vec());
+            Err(Box::new(again(scenario, options, tape)))
+        }
     }
 }
 
@@ -145,30 +178,52 @@ pub(crate) struct Failed {
     pub(crate) steps: u64,
 }
 
-/// Runs the history of these choices for `steps` events at most. Answers how it broke a rule, if it did.
+/// Runs the history of these choices for `steps` events at most. Answers how it broke a rule of `by`, if it did.
 pub(crate) fn attempt(
     scenario: Scenario,
     options: Options,
     tape: Vec<u64>,
     steps: u64,
+    by: &str,
 ) -> Option<Failed> {
-    let mut world = World::new(scenario, Tape::replay(tape), options, false);
-    let broken = world.run(steps).err()?;
+    let is_for_judge = by == JUDGE;
+    let mut world = World::new(scenario, Tape::replay(tape), options, is_for_judge);
+    let broken = match world.run(steps) {
+        Ok(()) if is_for_judge => broken_for(&judge(&world.kept().1.account())),
+        verdict => verdict.err(),
+    };
+    let broken = broken.filter(|broken| broken.by == by)?;
     Some(Failed { broken, tape: world.tape.record().to_vec(), steps: world.steps })
 }
 
-/// Runs the history once more and keeps its log.
-pub(crate) fn again(scenario: Scenario, options: Options, tape: Vec<u64>) -> Violation {
-    let mut world = World::new(scenario, Tape::replay(tape.clone()), options, true);
+/// Runs the history once more, keeps its log, and hears the judge.
+pub(crate) fn again(scenario: Scenario, options: Options, tape: Tape) -> Violation {
+    let mut world = World::new(scenario, tape, options, true);
     let plan = format!("{:#?}", world.plan);
-    let broken = world.run(u64::MAX).err().unwrap_or_else(|| Broken {
+    let verdict = world.run(u64::MAX);
+    let (log, chronicle) = world.kept();
+    let judgement = judge(&chronicle.account());
+    let broken = verdict.err().or_else(|| broken_for(&judgement)).unwrap_or_else(|| Broken {
         by: "O8",
         words: "the same choices gave another history".into(),
         overlap: None,
     });
-    let names = world.names.iter().map(|name| name.as_str().into()).collect();
-    let Kept { lines: log, moments } = world.trace.into_kept();
-    let chronicle = Chronicle { names, moments };
-    let steps = world.steps;
-    Violation { broken, scenario, options, seed: None, plan, tape, steps, log, chronicle }
+    let (steps, tape) = (world.steps, world.tape.record().to_vec());
+    let seed = None;
+    Violation { broken, judgement, scenario, options, seed, plan, tape, steps, log, chronicle }
+}
+
+impl World {
+    /// Its log and its chronicle, if they were kept.
+    fn kept(&mut self) -> (Vec<String>, Chronicle) {
+        let Kept { lines, moments } = self.trace.take_kept();
+        let names = self.names.clone();
+        (lines, Chronicle { bounds: self.plan.bounds(), names, moments })
+    }
+}
+
+/// What the judge condemns though no oracle does.
+fn broken_for(judgement: &Result<(), Judgement>) -> Option<Broken> {
+    let judgement = judgement.as_ref().err()?;
+    Some(Broken { by: JUDGE, words: judgement.to_string(), overlap: None })
 }

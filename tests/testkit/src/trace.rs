@@ -38,6 +38,10 @@ impl Trace {
         }
     }
 
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// Lets facts count for the hash.
     pub(crate) fn mix(&mut self, facts: impl Hash) {
         facts.hash(&mut self.hash);
@@ -47,8 +51,8 @@ impl Trace {
         self.hash.finish()
     }
 
-    pub(crate) fn into_kept(self) -> Kept {
-        self.kept.unwrap_or_default()
+    pub(crate) fn take_kept(&mut self) -> Kept {
+        self.kept.take().unwrap_or_default()
     }
 }
 

@@ -189,12 +189,8 @@ impl World {
         let process = &self.processes[client];
         let who = process.who;
         if process.running {
-            for (_, lock) in process.client.held() {
-                let until =
-                    process.client.valid_until(lock).map(|at| process.clock.surely_reaches(at));
-                let until = until.unwrap_or(self.now);
-                self.trace.keep(self.now, || Fact::Trusts { who, lock, until });
-            }
+            self.keep_beliefs(client);
+            let process = &self.processes[client];
             self.oracle.clock_changed(who, &process.clock, self.now)?;
         }
         Ok(())

@@ -93,6 +93,10 @@ impl World {
             let gone = exhausted || self.healed;
             let process = &mut self.processes[client];
             process.clock_ends |= exhausted;
+            if exhausted {
+                self.trace.keep(self.now, || Fact::ClockEnds { who });
+            }
+            let process = &mut self.processes[client];
             process.users[user].satisfied |= gone;
             self.think(client, user);
             return Ok(());
@@ -213,6 +217,7 @@ impl World {
             self.trace.keep(self.now, || Fact::LetsGo { who, lock });
             self.processes[client].users[user].doing = Doing::Ending(lock);
             self.oracle.lives.ending(Holder { who, lock });
+            self.keep_belief(client, lock);
             if self.processes[client].client.valid_until(lock).is_some() {
                 return broken("O3", format!("w{who} {lock:?} is believed while it is released"));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pglock_core::LockId;
+use pglock_core::{LockId, LockName};
 
 use super::{Arrow, Bar, Fate, Kind, Lane, Step, Timeline};
 use crate::chronicle::{Chronicle, Fact, Gist, Told, Written};
@@ -34,7 +34,7 @@ impl<'a> Builder<'a> {
     pub(super) fn new(chronicle: &'a Chronicle) -> Self {
         let is_start = |fact: &Fact| matches!(fact, Fact::Starts { .. });
         let count = chronicle.moments.iter().filter(|moment| is_start(&moment.fact)).count();
-        let rows = chronicle.names.iter().map(|name| lane(name, format!("row {name}"), 0));
+        let rows = chronicle.names.iter().map(|name| lane(name.as_str(), format!("row {name}"), 0));
         Self {
             chronicle,
             processes: Vec::new(),
@@ -76,18 +76,18 @@ impl<'a> Builder<'a> {
                 self.end_bars(*who, *lock, at);
                 self.says(at, format!("w{who} lets {name} go"));
             }
-            Fact::Told { who, lock, what } => self.told(at, *who, *lock, *what),
+            Fact::Told { who, lock, what } => self.told(at, *who, *lock, what),
             Fact::Trusts { who, lock, until } => {
                 self.belief(*who, *lock).into_iter().for_each(|bar| bar.to = *until);
             }
-            Fact::Sends { who, flight, gist } => {
+            Fact::Sends { who, flight, gist, .. } => {
                 self.says(at, format!("w{who} sends {}", self.gist(gist)));
                 let (who, gist) = (*who, gist.clone());
                 let trip = Trip { who, sent: at, gist, applied: Vec::new(), heard: None };
                 self.trips.insert(*flight, trip);
             }
             Fact::Applied { flight, late, wrote } => self.applied(at, *flight, *late, wrote),
-            Fact::Hears { flight } => self.hears(at, *flight),
+            Fact::Hears { flight, .. } => self.hears(at, *flight),
             Fact::RowLocked { name, until } => self.row_locked(at, *name, *until),
             Fact::StrangerWrites { wrote } => {
                 self.written(at, wrote, "a stranger");
@@ -97,6 +97,7 @@ impl<'a> Builder<'a> {
             }
             Fact::ServerCrashes => self.says(at, "the server crashes".into()),
             Fact::Healed => self.says(at, "all is healed".into()),
+            Fact::Denied { .. } | Fact::ClockEnds { .. } | Fact::Over => {}
         }
     }
 
@@ -134,20 +135,20 @@ impl<'a> Builder<'a> {
         self.says(at, format!("w{who} asks for {name}"));
     }
 
-    fn told(&mut self, at: u64, who: usize, lock: LockId, what: Told) {
+    fn told(&mut self, at: u64, who: usize, lock: LockId, what: &Told) {
         let name = self.name_of_lock(who, lock);
         let words = match what {
-            Told::Granted { token, until } => {
+            Told::Granted { token, until, .. } => {
                 self.end_bars(who, lock, at);
-                let belief = self.bar(Kind::Belief, (at, until), name.clone());
+                let belief = self.bar(Kind::Belief, (at, *until), name.clone());
                 if let Some(lane) = self.processes.get_mut(who) {
-                    lane.bars.push(Bar { key: lock.as_u64(), token: Some(token), ..belief });
+                    lane.bars.push(Bar { key: lock.as_u64(), token: Some(*token), ..belief });
                 }
-                format!("has {name}, token {token}, until {}", super::clock(until))
+                format!("has {name}, token {token}, until {}", super::clock(*until))
             }
             Told::Renewed { until } => {
-                self.belief(who, lock).into_iter().for_each(|bar| bar.to = until);
-                format!("has {name} until {}", super::clock(until))
+                self.belief(who, lock).into_iter().for_each(|bar| bar.to = *until);
+                format!("has {name} until {}", super::clock(*until))
             }
             Told::Ended(how) => {
                 self.end_bars(who, lock, at);
@@ -177,19 +178,20 @@ impl<'a> Builder<'a> {
 
     /// A row shows another holder, or the same one still.
     fn written(&mut self, at: u64, wrote: &[Written], by: &str) {
-        for Written { name, held, token } in wrote {
+        for one in wrote {
+            let (token, held) = (one.token(), one.is_held());
             let stands = self.bar(Kind::Held, (at, OPEN), by.into());
             let step = self.steps.len();
-            let Some(lane) = self.rows.get_mut(*name) else { continue };
+            let Some(lane) = self.rows.get_mut(one.name) else { continue };
             let current = lane.bars.iter_mut().rev().find(|bar| bar.kind == Kind::Held);
             let current = current.filter(|bar| bar.to == OPEN);
-            let same = current.as_ref().is_some_and(|bar| bar.token == *token && bar.words == by);
-            if same && *held {
+            let same = current.as_ref().is_some_and(|bar| bar.token == token && bar.words == by);
+            if same && held {
                 continue;
             }
             current.into_iter().for_each(|bar| bar.close(at, step));
-            if *held {
-                lane.bars.push(Bar { token: *token, ..stands });
+            if held {
+                lane.bars.push(Bar { token, ..stands });
             }
         }
     }
@@ -241,7 +243,7 @@ impl<'a> Builder<'a> {
     }
 
     fn row(&self, name: usize) -> &str {
-        self.chronicle.names.get(name).map_or("", String::as_str)
+        self.chronicle.names.get(name).map_or("", LockName::as_str)
     }
 
     fn gist(&self, gist: &Gist) -> String {
@@ -252,9 +254,9 @@ impl<'a> Builder<'a> {
     fn outcome(&self, wrote: &[Written]) -> String {
         let one = |written: &Written| {
             let row = self.row(written.name);
-            match written.token.filter(|_| written.held) {
+            match written.token().filter(|_| written.is_held()) {
                 Some(token) => format!("{row} held, token {token}"),
-                None if written.held => format!("{row} held"),
+                None if written.is_held() => format!("{row} held"),
                 None => format!("{row} free"),
             }
         };

@@ -1,10 +1,11 @@
 //! A small history made by hand, in which everything is that a picture can show.
 
-use pglock_core::{LockName, Request};
+use pglock_core::{LockName, Request, Rvn, Statement};
 
 use super::Timeline;
 use crate::chronicle::{Chronicle, Fact, Gist, Moment, Told, Written};
 use crate::oracle::Broken;
+use crate::server::Record;
 
 const MS: u64 = 1_000_000;
 
@@ -12,17 +13,28 @@ const MS: u64 = 1_000_000;
 fn story() -> Vec<(u64, Fact)> {
     let lock = lock();
     let acquire = || Gist { verb: "acquire", names: vec![0] };
-    let granted = |token| vec![Written { name: 0, held: true, token: Some(token) }];
-    let send = |who, flight| Fact::Sends { who, flight, gist: acquire() };
+    let granted = |token| {
+        let row = Record { rvn: Some(Rvn::new(token)), token: Some(token), ..Record::default() };
+        vec![Written { name: 0, before: None, after: Some(row) }]
+    };
+    let statement = Statement::CheckTable;
+    let send = |who, flight| {
+        let statement = statement.clone();
+        Fact::Sends { who, flight, gist: acquire(), statement }
+    };
+    let hear = |flight, at| Fact::Hears { flight, read_at: at * MS, saw: None };
     let apply = |flight, late, wrote| Fact::Applied { flight, late, wrote };
-    let told = |who, token, until| Fact::Told { who, lock, what: Told::Granted { token, until } };
+    let told = |who, token, until| {
+        let what = Told::Granted { token, data: None, until };
+        Fact::Told { who, lock, what }
+    };
     vec![
         (0, Fact::Starts { who: 0, client: 0 }),
         (0, Fact::Starts { who: 1, client: 1 }),
         (1, Fact::Asks { who: 0, lock, name: 0 }),
         (1, send(0, 0)),
         (2, apply(0, false, granted(7))),
-        (3, Fact::Hears { flight: 0 }),
+        (3, hear(0, 3)),
         (3, told(0, 7, 20 * MS)),
         (4, Fact::Asks { who: 1, lock, name: 0 }),
         (4, send(1, 1)),
@@ -30,7 +42,7 @@ fn story() -> Vec<(u64, Fact)> {
         (6, Fact::ServerCrashes),
         (8, send(1, 2)),
         (12, apply(2, true, granted(8))),
-        (13, Fact::Hears { flight: 2 }),
+        (13, hear(2, 13)),
         (13, told(1, 8, 40 * MS)),
     ]
 }
@@ -45,7 +57,11 @@ fn lock() -> pglock_core::LockId {
 
 fn drawn(story: Vec<(u64, Fact)>) -> Timeline {
     let moments = story.into_iter().map(|(at, fact)| Moment { at: at * MS, fact }).collect();
-    let chronicle = Chronicle { names: vec!["invoice".into()], moments };
+    let chronicle = Chronicle {
+        names: vec![LockName::new("invoice").unwrap()],
+        moments,
+        ..Chronicle::default()
+    };
     let words = "w0 & w1 both believe".into();
     Timeline::draw(&chronicle, &Broken { by: "O1", words, overlap: Some((13 * MS, 20 * MS)) })
 }
