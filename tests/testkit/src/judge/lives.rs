@@ -82,7 +82,7 @@ pub(super) fn are_told_the_truth(books: &Books, entry: &Entry) -> Verdict {
         }
         Step::Ended(Ending::Released) => row.current().is_none_or(|grant| grant.lock != Some(*of)),
         Step::Ended(Ending::Busy { seen: true }) => {
-            !row.was_free_since(books.bounds.two_ticks_before(life.asked))
+            books.bounds.breached || !row.was_free_since(books.bounds.two_ticks_before(life.asked))
         }
         Step::Asked { .. } | Step::Trusted { .. } | Step::LetGo | Step::Denied | Step::Ended(_) => {
             true
