@@ -21,6 +21,7 @@
     )
 )]
 
+mod anything;
 mod bytes;
 mod chronicle;
 mod clock;
@@ -81,6 +82,7 @@ mod workload;
 )]
 mod world;
 
+pub use anything::{Misdeed, drive_bytes};
 pub use coincidence::{Coincidence, Coincidences};
 pub use oracle::Broken;
 pub use plan::{Options, Scenario};
