@@ -1,6 +1,7 @@
 //! Whatever a table, a schema or a lock is called, no statement is another one: outside the names it has the
 //! pieces that it has for a harmless name, and lock names travel as parameters only.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use pglock_core::{
@@ -20,16 +21,16 @@ pub fn identifiers(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut parts = text.split('\0');
     let [table, schema, name] = [(); 3].map(|()| parts.next().unwrap_or_default());
-    let judged = table.parse().map_or(Ok(()), |table| check(&table, name));
-    let judged = judged.and_then(|()| {
-        let named = Table::new(table).and_then(|table| match schema {
-            "" => Ok(table),
-            schema => table.in_schema(schema),
-        });
-        named.map_or(Ok(()), |table| check(&table, name))
+    let read = table.parse::<Table>().ok();
+    let named = Table::new(table).ok().and_then(|table| match schema {
+        "" => Some(table),
+        schema => table.in_schema(schema).ok(),
     });
-    if let Err(words) = judged {
-        panic!("{words}");
+    let also_read = read.filter(|read| Some(read) != named.as_ref());
+    for table in named.iter().chain(&also_read) {
+        if let Err(words) = check(table, name) {
+            panic!("{words}");
+        }
     }
 }
 
@@ -37,9 +38,13 @@ fn check(table: &Table, name: &str) -> Result<(), String> {
     if table.to_sql().parse().as_ref() != Ok(table) {
         return Err(format!("{table} is not read as {table:?}"));
     }
-    let harmless = harmless(table).map_err(|error| error.to_string())?;
-    for (own, plain) in texts(table, name)?.iter().zip(texts(&harmless, "a")?) {
-        same_but_for_names(&plain, own, table)?;
+    let plain = harmless(table.schema().is_some())?;
+    let own = texts(table, name)?;
+    if own.len() != plain.len() {
+        return Err(format!("there are {} texts, not {}", own.len(), plain.len()));
+    }
+    for (plain, own) in plain.iter().zip(&own) {
+        same_but_for_names(plain, own, table)?;
     }
     LockName::new(name).map_or(Ok(()), |name| travels(&name))
 }
@@ -47,27 +52,35 @@ fn check(table: &Table, name: &str) -> Result<(), String> {
 const TABLE: &str = "harmless_table";
 const SCHEMA: &str = "harmless_schema";
 
-/// A table that is named as simply as this one, with words that are found nowhere else.
-fn harmless(table: &Table) -> Result<Table, pglock_core::TableError> {
-    let plain = Table::new(TABLE)?;
-    if table.schema().is_some() { plain.in_schema(SCHEMA) } else { Ok(plain) }
+/// The pieces of all texts about a table that is named with words which are found nowhere else.
+fn harmless(in_schema: bool) -> Result<&'static [Vec<Token>], String> {
+    static TEXTS: [OnceLock<Result<Vec<Vec<Token>>, String>>; 2] = [const { OnceLock::new() }; 2];
+    let [plain, in_its_schema] = &TEXTS;
+    let texts = if in_schema { in_its_schema } else { plain }.get_or_init(|| {
+        let table = Table::new(TABLE);
+        let table = if in_schema { table.and_then(|table| table.in_schema(SCHEMA)) } else { table };
+        let texts = texts(&table.map_err(|error| error.to_string())?, "a")?;
+        texts.iter().map(|text| pieces(text, Strings::Conforming)).collect()
+    });
+    texts.as_deref().map_err(Clone::clone)
 }
 
 /// Whether a statement on the table has the pieces of the one on the harmless table, whatever the server's
-/// settings.
-fn same_but_for_names(plain: &str, own: &str, table: &Table) -> Result<(), String> {
-    for strings in [Strings::Conforming, Strings::Escaping] {
-        let read = |sql| lexer::tokens(sql, strings).and_then(|tokens| refined(tokens, strings));
-        let wanted: Vec<_> = read(plain)?.into_iter().map(|token| renamed(token, table)).collect();
-        let found =
-            read(own).map_err(|error| format!("{error}, where strings are {strings:?}: {own}"))?;
-        if found != wanted {
-            return Err(format!(
-                "where strings are {strings:?}, {own}\nis read as {found:?}\nnot {wanted:?}"
-            ));
+/// settings. Without a backslash they mean nothing.
+fn same_but_for_names(plain: &[Token], own: &str, table: &Table) -> Result<(), String> {
+    let wanted: Vec<_> = plain.iter().map(|token| renamed(token, table)).collect();
+    let settings = [Strings::Conforming, Strings::Escaping];
+    for strings in settings.into_iter().take(if own.contains('\\') { 2 } else { 1 }) {
+        let found = pieces(own, strings);
+        if found.as_ref() != Ok(&wanted) {
+            return Err(format!("{own}\nis read as {found:?}\nnot {wanted:?}, {strings:?}"));
         }
     }
     Ok(())
+}
+
+fn pieces(sql: &str, strings: Strings) -> Result<Vec<Token>, String> {
+    lexer::tokens(sql, strings).and_then(|tokens| refined(tokens, strings))
 }
 
 /// Reads again what the server reads again: bodies, and strings that name a relation. The key of an advisory lock
@@ -97,23 +110,21 @@ fn refined(tokens: Vec<Token>, strings: Strings) -> Result<Vec<Token>, String> {
 }
 
 /// The piece with the table's names in place of the harmless ones.
-fn renamed(token: Token, table: &Table) -> Token {
+fn renamed(token: &Token, table: &Table) -> Token {
     match token {
         Token::Identifier(name) if name == SCHEMA => {
             Token::Identifier(table.schema().unwrap_or_default().into())
         }
         Token::Identifier(name) => Token::Identifier(match name.strip_prefix(TABLE) {
             Some(suffix) => format!("{}{suffix}", table.name()),
-            None => name,
+            None => name.clone(),
         }),
-        Token::Body(body) => {
-            Token::Body(body.into_iter().map(|token| renamed(token, table)).collect())
-        }
+        Token::Body(body) => Token::Body(body.iter().map(|token| renamed(token, table)).collect()),
         Token::Word(_)
         | Token::Text(_)
         | Token::Parameter(_)
         | Token::Number(_)
-        | Token::Sign(_) => token,
+        | Token::Sign(_) => token.clone(),
     }
 }
 
@@ -275,14 +286,15 @@ mod tests {
             ("Ab", "SELECT FROM {}"),
         ] {
             let [plain, own] = [TABLE, name].map(|name| statement.replace("{}", name));
-            let table = Table::new(name).unwrap();
+            let (plain, table) = (pieces(&plain, Strings::Conforming), Table::new(name));
+            let (plain, table) = (plain.unwrap(), table.unwrap());
             assert!(same_but_for_names(&plain, &own, &table).is_err(), "{own}");
         }
     }
 
     #[test]
     fn a_statement_more_is_seen() {
-        let plain = format!("SELECT FROM \"{TABLE}\"");
+        let plain = pieces(&format!("SELECT FROM \"{TABLE}\""), Strings::Conforming).unwrap();
         let own = "SELECT FROM \"a\"; DROP TABLE y";
         assert!(same_but_for_names(&plain, own, &Table::new("a").unwrap()).is_err());
     }
