@@ -7,7 +7,6 @@
 )]
 
 mod acquire;
-mod anything;
 mod held;
 mod question;
 mod rig;

@@ -22,6 +22,7 @@
 )]
 
 mod account;
+mod anything;
 mod bytes;
 mod chronicle;
 mod clock;
@@ -84,6 +85,7 @@ mod workload;
 mod world;
 
 pub use account::{Account, Author, Bounds, Deed, Ending, Entry, Grant, Holder, Step, What, Write};
+pub use anything::{Misdeed, drive_bytes};
 pub use coincidence::{Coincidence, Coincidences};
 pub use judge::{Judgement, judge};
 pub use oracle::Broken;

@@ -45,12 +45,18 @@ impl User {
 }
 
 impl World {
-    /// A user will want a lock in a while.
+    /// A user will want a lock in a while, or not before all is healed: whoever chooses nothing rests, or the
+    /// most benign history would be one of the longest.
     pub(crate) fn think(&mut self, client: usize, user: usize) {
-        let longest = self.plan.lease / if self.healed { 16 } else { 1 };
-        let after = self.tape.log_uniform(self.plan.lease / 1_024, longest);
+        let rests = !self.healed && self.tape.below(256) == 0;
         let person = &mut self.processes[client].users[user];
         person.doing = if person.satisfied { Doing::Gone } else { Doing::Thinking };
+        if rests {
+            person.turn += 1;
+            return;
+        }
+        let longest = self.plan.lease / if self.healed { 16 } else { 1 };
+        let after = self.tape.log_uniform(self.plan.lease / 1_024, longest);
         self.plan_act(client, user, after);
     }
 

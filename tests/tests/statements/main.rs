@@ -13,6 +13,7 @@ mod contention;
 mod cost;
 mod fence;
 mod grants;
+mod identifiers;
 mod reading;
 mod renewals;
 mod schema;

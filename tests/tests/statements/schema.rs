@@ -29,7 +29,7 @@ async fn check(locks: &Locks) -> Vec<String> {
     lines
 }
 
-const COMPLETE: [&str; 10] = [
+pub(crate) const COMPLETE: [&str; 10] = [
     "column data bytea",
     "column fencing_token bigint",
     "column lease_ms bigint",
