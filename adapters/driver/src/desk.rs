@@ -5,6 +5,7 @@
 //! command is handed over, after an outcome has arrived.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,7 +164,10 @@ impl Desk {
 
     fn cancel(&mut self, ticket: Ticket) {
         let Some((lock, party)) = party(&self.tickets, &mut self.locks, ticket) else { return };
-        party.stage = Stage::Cancelled;
+        // It may have been granted before it was known that nobody wants it.
+        if let Stage::Holding(holding) = mem::replace(&mut party.stage, Stage::Cancelled) {
+            holding.hold.end(Loss::Released);
+        }
         let _had_ended = self.client.cancel(lock, self.clock.now()).is_err();
     }
 
