@@ -29,8 +29,9 @@ async fn careful(client: Client) -> Result<(), Error> {
     let locks = client.connect(Options::default()).await?;
     for _ in 0..3 {
         let work = async |hold| {
-            let _working = client.works_on(&hold);
-            client.sleep(SECOND * 7).await;
+            let working = client.works_on(&hold);
+            client.sleep(SECOND * 30).await;
+            working.acts();
         };
         let name = ["mail", "cron"][usize::from(client.draw(2) == 1)];
         let _may_have_failed = client.may_drop(locks.run(name, work)).await;
@@ -58,8 +59,9 @@ async fn mended(client: Client) -> Result<(), Error> {
         let lock = locks.acquire("mail").await?;
         let working = client.works_on(&lock);
         let work = pin!(client.sleep(SECOND * 30));
-        if let Either::Left((loss, _)) = future::select(pin!(lock.lost()), work).await {
-            client.note(loss);
+        match future::select(pin!(lock.lost()), work).await {
+            Either::Left((loss, _)) => client.note(loss),
+            Either::Right(((), _)) => working.acts(),
         }
         drop(working);
         let _may_be_lost = lock.release().await;
