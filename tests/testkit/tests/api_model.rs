@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::{FutureExt, future};
 use pglock_driver::{
     BootClock, Command, ConnectError, Error, Lock, Locks, Loss, Options, Outcome, SessionKind,
-    Wait, blocking,
+    blocking,
 };
 use pglock_testkit::rehearsal::{Client, Rehearsal, Stage};
 use pglock_testkit::{Server, Tape};
@@ -205,13 +205,7 @@ macro_rules! player {
                 how: How,
                 content: Content,
             ) -> Answer {
-                let wait = match (how, &self.held[name]) {
-                    (How::Try, _) => Wait::Try,
-                    (How::Probe, _) => Wait::Probe,
-                    (How::Within, None) => Wait::AtMost(Duration::from_secs(600)),
-                    (How::Within, Some(_)) => Wait::AtMost(self.in_vain),
-                };
-                let mut request = self.locks[owner].request(NAMES[name]).wait(wait);
+                let mut request = self.locks[owner].request(NAMES[name]);
                 if let Some(data) = content.data {
                     request = request.data([data]);
                 }
@@ -221,8 +215,15 @@ macro_rules! player {
                 if content.keep {
                     request = request.keep_data();
                 }
-                match request.acquire() $($await)* {
-                    Ok(lock) => {
+                let is_free = self.held[name].is_none();
+                let patience = if is_free { Duration::from_secs(600) } else { self.in_vain };
+                let acquired = match how {
+                    How::Try => request.try_acquire() $($await)*,
+                    How::Probe => request.probe() $($await)*,
+                    How::Within => request.acquire_within(patience) $($await)* .map(Some),
+                };
+                match acquired {
+                    Ok(Some(lock)) => {
                         let token = lock.token().as_i64();
                         assert!(token > self.tokens[name], "{token} after {:?}", self.tokens);
                         self.tokens[name] = token;
@@ -231,7 +232,7 @@ macro_rules! player {
                         self.held[name] = Some(lock);
                         Answer::Granted { data }
                     }
-                    Err(Error::Busy(_)) => Answer::Busy,
+                    Ok(None) => Answer::Busy,
                     Err(Error::TimedOut(_)) => Answer::TimedOut,
                     Err(error) => panic!("{error}"),
                 }

@@ -36,6 +36,8 @@ struct Belief {
     until: Instant,
     /// The first true moment at which its holder's clock cannot show less than `until`.
     end: u64,
+    /// One that was given back must not be believed in again, whatever comes late.
+    watched_until: u64,
 }
 
 #[derive(Debug)]
@@ -68,13 +70,15 @@ impl Rules {
     pub(super) fn granted(&mut self, who: usize, hold: &Hold, clock: &Clock) {
         let Ok(name) = LockName::new(hold.name()) else { return };
         let until = hold.valid_until();
-        let end = clock.surely_reaches(until);
-        self.beliefs.push(Belief { who, name, hold: hold.clone(), until, end });
+        let end = end(clock, until);
+        let hold = hold.clone();
+        self.beliefs.push(Belief { who, name, hold, until, end, watched_until: end });
     }
 
     pub(super) fn clock_changed(&mut self, who: usize, clock: &Clock) {
         for belief in self.beliefs.iter_mut().filter(|belief| belief.who == who) {
-            belief.end = clock.surely_reaches(belief.until);
+            belief.end = end(clock, belief.until);
+            belief.watched_until = belief.watched_until.max(belief.end);
         }
     }
 
@@ -103,14 +107,15 @@ impl Rules {
 
     /// Every guard that believes in its lock stands in the row, and believes no longer than it is promised.
     pub(super) fn check(&mut self, server: &Server, processes: &[Process], now: u64) -> Verdict {
-        self.beliefs.retain(|belief| belief.hold.valid_until() > Instant::default());
         for belief in &mut self.beliefs {
             let until = belief.hold.valid_until();
             if until != belief.until {
                 belief.until = until;
-                belief.end = processes[belief.who].clock.surely_reaches(until);
+                belief.end = end(&processes[belief.who].clock, until);
+                belief.watched_until = belief.watched_until.max(belief.end);
             }
         }
+        self.beliefs.retain(|belief| belief.watched_until > now);
         self.beliefs.iter().try_for_each(|belief| self.check_belief(belief, server, now))
     }
 
@@ -187,7 +192,7 @@ impl Rules {
                 ),
             );
         }
-        if processes[*who].clock.surely_reaches(hold.valid_until()) <= now {
+        if end(&processes[*who].clock, hold.valid_until()) <= now {
             return broken(
                 "work",
                 format!(
@@ -197,6 +202,11 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+/// The first true moment at which `clock` cannot show less than `until`; never if that is over for good.
+fn end(clock: &Clock, until: Instant) -> u64 {
+    if until == Instant::default() { 0 } else { clock.surely_reaches(until) }
 }
 
 fn overlapping(from: u64, to: u64, words: String) -> Verdict {
