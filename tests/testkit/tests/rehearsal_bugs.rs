@@ -12,7 +12,8 @@ use pglock_testkit::rehearsal::{Client, Mishap, Stage, rehearse};
 /// How many rehearsals each bug may take.
 const BUDGET: u64 = 3_000;
 
-/// Those that make a holder believe for too long, or others take over too early, whatever the program does.
+/// Those that make a guard believe for too long, or others take over too early. What the guard itself makes up
+/// for is not among them: it looks at the clock also if the core never says that a lock has expired.
 const BUGS: &[Bug] = &[
     Bug::M01,
     Bug::M02,
@@ -26,12 +27,8 @@ const BUGS: &[Bug] = &[
     Bug::M09,
     Bug::M10,
     Bug::M14,
-    Bug::M16,
-    Bug::M17,
     Bug::M18,
     Bug::M25,
-    Bug::M57,
-    Bug::M59,
     Bug::M61,
     Bug::M63,
 ];
@@ -40,8 +37,10 @@ async fn worker(client: Client) -> Result<(), Error> {
     let locks = client.connect(Options::default()).await?;
     for _ in 0..3 {
         let lock = locks.acquire("mail").await?;
-        let _may_be_lost = client.may_drop(lock.extend(Duration::from_secs(30))).await;
-        client.sleep(Duration::from_secs(30)).await;
+        let seconds = Duration::from_secs;
+        let lease = if client.draw(2) == 0 { seconds(30) } else { seconds(10) };
+        let _may_be_lost = client.may_drop(lock.extend(lease)).await;
+        client.sleep(seconds(30)).await;
         let _may_be_lost = lock.release().await;
     }
     Ok(())

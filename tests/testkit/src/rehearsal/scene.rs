@@ -53,6 +53,8 @@ pub(super) struct Scene {
     pub(super) over: bool,
     pub(super) steps: u64,
     identities: u64,
+    /// All clients spread their waits alike.
+    pub(super) one_seed: bool,
     /// Turns since time passed last.
     turns: u32,
     verdict: Verdict,
@@ -144,6 +146,7 @@ impl Scene {
         with_log: bool,
     ) -> Self {
         let mut faults = Faults::storm(settings.lease, &mut tape);
+        let one_seed = tape.below(2) == 1;
         let faulty_for = settings.lease * (4 + tape.below(12));
         if settings.is_calm {
             faults = faults.healed();
@@ -172,6 +175,7 @@ impl Scene {
             over: false,
             steps: 0,
             identities: 0,
+            one_seed,
             turns: 0,
             verdict: Ok(()),
         };
