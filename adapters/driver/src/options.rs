@@ -27,7 +27,9 @@ pub struct Options {
 
 /// Who is told of each grant, if anybody.
 #[derive(Clone, Default)]
-pub(crate) struct OnGranted(Option<Arc<dyn Fn(&Hold) + Send + Sync>>);
+pub(crate) struct OnGranted(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Hold) + Send + Sync;
 
 /// What is done about the table when connecting.
 #[derive(Clone, Copy)]

@@ -271,8 +271,7 @@ fn on_virtual_time(program: &[Step], seed: u64) -> Vec<Option<Answer>> {
     };
     let rehearsed = Rehearsal::default().without_faults().run(Tape::from_seed(seed), script);
     rehearsed.unwrap_or_else(|mishap| panic!("{mishap}"));
-    let answers = answers.lock().unwrap().clone();
-    answers
+    answers.lock().unwrap().clone()
 }
 
 /// What the blocking API answers, on threads and in real time.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::future::{self, Either};
 
 use pglock_driver::{Clock, Error, Hold, Instant, Locks, Options, Timer};
-use pglock_testkit::Tape;
 use pglock_testkit::rehearsal::{Client, Fault, Mishap, Rehearsal, Stage, rehearse};
+use pglock_testkit::{Author, Entry, Step, Tape, What, Write, judge};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -233,6 +233,26 @@ fn a_service_need_not_end() {
             }
         });
     });
+}
+
+/// A second opinion, of a judge that knows nothing of the rules above.
+#[test]
+fn the_judge_finds_nothing_wrong_either() {
+    let (mut beliefs, mut late) = (0, 0);
+    for seed in 0..seeds() / 5 {
+        let account = Rehearsal::default().account(Tape::from_seed(seed), three(fickle));
+        let judgement = judge(&account);
+        assert!(judgement.is_ok(), "seed {seed}: {judgement:?}");
+        let is_belief =
+            |entry: &Entry| matches!(entry.what, What::Lock { step: Step::Trusted { .. }, .. });
+        let is_late = |entry: &Entry| {
+            matches!(entry.what, What::Row(Write { by: Some(Author { late: true, .. }), .. }))
+        };
+        beliefs += account.entries.iter().filter(|entry| is_belief(entry)).count();
+        late += account.entries.iter().filter(|entry| is_late(entry)).count();
+    }
+    println!("{beliefs} beliefs, {late} late writes");
+    assert!(beliefs > 0 && late > 0);
 }
 
 #[test]

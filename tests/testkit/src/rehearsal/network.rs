@@ -9,11 +9,12 @@ use std::task::{Poll, Waker};
 use pglock_core::{Outcome, Severity, Statement};
 use pglock_driver::ConnectError;
 
-use crate::network::{STRAY_ERRORS, lock_timeout, says_nothing};
+use crate::network::{STRAY_ERRORS, ends_session, lock_timeout, says_nothing};
 use crate::server::{Record, error, failed};
 use crate::world::World;
 
 use super::fault::Fault;
+use super::rules::Sender;
 use super::scene::{Happening, Scene};
 
 /// One connection: the process's end of it, and the server's session.
@@ -50,6 +51,7 @@ enum End {
 pub(super) struct Flight {
     link: usize,
     statement: Statement,
+    sent: u64,
     /// On its way back.
     outcome: Option<Outcome>,
     /// Has come back, or never will.
@@ -140,6 +142,7 @@ impl Scene {
         self.flights.push(Flight {
             link,
             statement: statement.clone(),
+            sent: self.now,
             outcome: None,
             heard: (!is_open).then_some(Outcome::Lost),
             waiting: None,
@@ -334,12 +337,14 @@ impl Scene {
     /// A statement was run.
     fn committed(&mut self, flight: usize, outcome: &Outcome) {
         let changes = self.server.take_changes();
-        let Flight { link, statement, .. } = &self.flights[flight];
+        let Flight { link, statement, sent, .. } = &self.flights[flight];
+        let link = &self.links[*link];
+        let late = matches!(link.end, End::Closed | End::Broken);
+        let sender = Sender { who: link.who, sent: *sent, late };
         self.trace.note(self.now, (flight, outcome), || format!("{flight} -> {outcome:?}"));
         for change in &changes {
-            self.rules.changed(change, statement, self.now);
+            self.rules.changed(change, statement, sender, self.now);
         }
-        let late = matches!(self.links[*link].end, End::Closed | End::Broken);
         if late && !changes.is_empty() {
             self.meet(Fault::AppliedLate);
         }
@@ -352,12 +357,13 @@ impl Scene {
             return None;
         }
         let code = self.tape.pick(&STRAY_ERRORS);
-        let is_run = says_nothing(code) && self.tape.below(2) == 1;
+        let unknown = ends_session(code) || says_nothing(code);
+        let is_run = unknown && self.tape.below(2) == 1;
         if is_run && self.server.waits_for(&self.flights[flight].statement).is_none() {
             let seen = self.server.begin(&self.flights[flight].statement);
             let _unread = self.run_statement(flight, seen);
         }
-        if code != "57P01" {
+        if !ends_session(code) {
             return Some(failed(code, "stray"));
         }
         self.flights[flight].cut_after = true;

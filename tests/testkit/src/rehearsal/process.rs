@@ -77,7 +77,7 @@ impl Scene {
     pub(super) fn gone(&mut self, who: usize) {
         self.processes[who].alive = false;
         self.seats[self.processes[who].seat].who = None;
-        self.rules.died(who);
+        self.rules.died(who, self.now);
         self.errands.push(Errand::End { who });
     }
 
@@ -118,7 +118,7 @@ impl Scene {
         let rate = self.draw_rate();
         let clock = &mut self.processes[who].clock;
         clock.set_rate(self.now, rate);
-        self.rules.clock_changed(who, clock);
+        self.rules.clock_changed(who, clock, self.now);
         self.trace.note(self.now, (who, rate), || format!("w{who} has another rate"));
         self.timers.rouse(who);
     }

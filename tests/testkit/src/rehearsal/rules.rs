@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use pglock_core::{Instant, LockName, Statement, Token};
 use pglock_driver::Hold;
 
+use crate::account::{Account, Author, Bounds, Grant, Holder, Step, What, Write};
+use crate::chronicle::deed;
 use crate::clock::{Clock, fastest};
 use crate::oracle::{Broken, Verdict, broken};
 use crate::server::{Change, Server};
@@ -25,12 +27,24 @@ pub(super) struct Rules {
     written: BTreeMap<LockName, u64>,
     /// Grants that an operator ended: their holders cannot know.
     void: BTreeSet<(LockName, i64)>,
+    grants: u64,
+    /// For the judge.
+    account: Account,
+}
+
+/// Who sent a statement, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    pub(super) who: usize,
+    pub(super) sent: u64,
+    /// Has closed the connection since.
+    pub(super) late: bool,
 }
 
 /// A guard of the shipped loop.
 #[derive(Debug)]
 struct Belief {
-    who: usize,
+    of: Holder,
     name: LockName,
     hold: Hold,
     until: Instant,
@@ -48,7 +62,8 @@ struct Working {
 }
 
 impl Rules {
-    pub(super) const fn new(ppm: u64, granularity: u64) -> Self {
+    pub(super) fn new(ppm: u64, granularity: u64) -> Self {
+        let bounds = Bounds { ppm, granularity, ..Bounds::default() };
         Self {
             ppm,
             granularity,
@@ -58,32 +73,45 @@ impl Rules {
             newest: BTreeMap::new(),
             written: BTreeMap::new(),
             void: BTreeSet::new(),
+            grants: 0,
+            account: Account { bounds, entries: Vec::new() },
         }
     }
 
+    pub(super) fn take_account(&mut self) -> Account {
+        std::mem::take(&mut self.account)
+    }
+
     /// Everything anew; answers what was.
-    pub(super) const fn strike(&mut self) -> Self {
+    pub(super) fn strike(&mut self) -> Self {
         std::mem::replace(self, Self::new(self.ppm, self.granularity))
     }
 
     /// The loop of a process has made a guard.
-    pub(super) fn granted(&mut self, who: usize, hold: &Hold, clock: &Clock) {
+    pub(super) fn granted(&mut self, who: usize, hold: &Hold, clock: &Clock, now: u64) {
         let Ok(name) = LockName::new(hold.name()) else { return };
         let until = hold.valid_until();
         let end = end(clock, until);
         let hold = hold.clone();
-        self.beliefs.push(Belief { who, name, hold, until, end, watched_until: end });
+        self.grants += 1;
+        let of = Holder { who, lock: self.grants };
+        let token = hold.token().as_i64();
+        let data = hold.data().map(|data| data.to_vec());
+        self.account.tell(now, of, Step::Asked { name: name.clone() });
+        let grant = Grant { token, data, until: end, heard: None };
+        self.account.tell(now, of, Step::Granted(grant));
+        self.beliefs.push(Belief { of, name, hold, until, end, watched_until: end });
     }
 
-    pub(super) fn clock_changed(&mut self, who: usize, clock: &Clock) {
-        for belief in self.beliefs.iter_mut().filter(|belief| belief.who == who) {
-            belief.end = end(clock, belief.until);
-            belief.watched_until = belief.watched_until.max(belief.end);
+    pub(super) fn clock_changed(&mut self, who: usize, clock: &Clock, now: u64) {
+        for belief in self.beliefs.iter_mut().filter(|belief| belief.of.who == who) {
+            belief.trust(belief.until, clock, &mut self.account, now);
         }
     }
 
-    pub(super) fn died(&mut self, who: usize) {
-        self.beliefs.retain(|belief| belief.who != who);
+    pub(super) fn died(&mut self, who: usize, now: u64) {
+        self.account.add(now, What::Crashes { who });
+        self.beliefs.retain(|belief| belief.of.who != who);
         self.works.retain(|_, work| work.who != who);
     }
 
@@ -93,10 +121,22 @@ impl Rules {
     }
 
     /// A statement has changed a row.
-    pub(super) fn changed(&mut self, change: &Change, statement: &Statement, now: u64) {
-        let Change { name, before, after } = change;
+    pub(super) fn changed(
+        &mut self,
+        change: &Change,
+        statement: &Statement,
+        sender: Sender,
+        now: u64,
+    ) {
+        let Change { name, before, after } = change.clone();
+        let Sender { who, sent, late } = sender;
+        let is_operator = matches!(statement, Statement::Evict(_));
+        let by = (!is_operator).then(|| Author { who, sent, late, deed: deed(statement) });
+        let (name, before, after) = (&name, &before, &after);
+        let write = Write { name: name.clone(), before: before.clone(), after: after.clone(), by };
+        self.account.add(now, What::Row(write));
         let token = before.as_ref().and_then(|row| row.token);
-        if let (Statement::Evict(_), Some(token)) = (statement, token) {
+        if let (true, Some(token)) = (is_operator, token) {
             self.void.insert((name.clone(), token));
         }
         let number = |row: &Option<crate::Record>| row.as_ref().and_then(|row| row.rvn);
@@ -110,9 +150,8 @@ impl Rules {
         for belief in &mut self.beliefs {
             let until = belief.hold.valid_until();
             if until != belief.until {
-                belief.until = until;
-                belief.end = end(&processes[belief.who].clock, until);
-                belief.watched_until = belief.watched_until.max(belief.end);
+                let clock = &processes[belief.of.who].clock;
+                belief.trust(until, clock, &mut self.account, now);
             }
         }
         self.beliefs.retain(|belief| belief.watched_until > now);
@@ -120,7 +159,7 @@ impl Rules {
     }
 
     fn check_belief(&self, belief: &Belief, server: &Server, now: u64) -> Verdict {
-        let Belief { who, name, hold, end, .. } = belief;
+        let Belief { of: Holder { who, .. }, name, hold, end, .. } = belief;
         if *end <= now || self.is_void(name, hold) {
             return Ok(());
         }
@@ -201,6 +240,17 @@ impl Rules {
             );
         }
         Ok(())
+    }
+}
+
+impl Belief {
+    fn trust(&mut self, until: Instant, clock: &Clock, account: &mut Account, now: u64) {
+        self.until = until;
+        self.end = end(clock, until);
+        self.watched_until = self.watched_until.max(self.end);
+        let is_over = until == Instant::default();
+        let step = if is_over { Step::LetGo } else { Step::Trusted { until: self.end } };
+        account.tell(now, self.of, step);
     }
 }
 

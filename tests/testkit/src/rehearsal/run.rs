@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pglock_core::Drift;
 
+use crate::account::Account;
 use crate::oracle::{Broken, Verdict, broken};
 use crate::plan::nanos;
 use crate::shrink::smallest;
@@ -107,12 +108,35 @@ impl Rehearsal {
         }
     }
 
+    /// What happened to rows and guards in a rehearsal, for a [second opinion](crate::judge()).
+    ///
+    /// ```
+    /// use pglock_testkit::rehearsal::{Client, Rehearsal};
+    /// use pglock_testkit::{Tape, judge};
+    ///
+    /// let account = Rehearsal::default().account(Tape::from_seed(7), |stage| {
+    ///     stage.client(async |client: Client| {
+    ///         let locks = client.connect(Default::default()).await?;
+    ///         locks.acquire("invoices").await?.release().await.map(drop)
+    ///     });
+    /// });
+    /// assert!(!account.entries.is_empty());
+    /// assert_eq!(judge(&account), Ok(()));
+    /// ```
+    #[must_use]
+    pub fn account(self, tape: Tape, script: impl Fn(&mut Stage)) -> Account {
+        let mut run = self.begin(tape, &script, false);
+        let _judged_by_others = run.play(u64::MAX).is_err();
+        let mut scene = run.house.scene();
+        scene.rules.take_account()
+    }
+
     /// A rehearsal that breaks the same rule, as small as can be found in so many attempts.
     pub fn shrunk(self, mishap: &Mishap, attempts: u32, script: impl Fn(&mut Stage)) -> Mishap {
         let Mishap { broken, tape, steps, .. } = mishap.clone();
-        let attempt = |tape, most| {
+        let attempt = |tape, most, by: &str| {
             let mut run = self.begin(Tape::replay(tape), &script, false);
-            let broken = run.play(most).err()?;
+            let broken = run.play(most).err().filter(|broken| broken.by == by)?;
             Some(Failed { broken, tape: run.record(), steps: run.house.scene().steps })
         };
         let found = smallest(Failed { broken, tape, steps }, attempts, attempt);
@@ -129,8 +153,7 @@ impl Rehearsal {
             overlap: None,
         });
         let mut scene = run.house.scene();
-        let log = std::mem::replace(&mut scene.trace, crate::trace::Trace::new(false));
-        let (log, steps) = (log.into_kept().lines, scene.steps);
+        let (log, steps) = (scene.trace.take_kept().lines, scene.steps);
         Mishap { broken, seed: None, tape, steps, log }
     }
 

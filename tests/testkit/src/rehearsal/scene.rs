@@ -378,7 +378,7 @@ impl Scene {
             format!("w{who} is granted {name} under token {token}")
         });
         if self.processes[who].alive {
-            self.rules.granted(who, hold, &self.processes[who].clock);
+            self.rules.granted(who, hold, &self.processes[who].clock, self.now);
         }
     }
 
