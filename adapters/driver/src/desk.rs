@@ -5,7 +5,9 @@
 //! command is handed over, after an outcome has arrived.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use pglock_core::{
@@ -17,11 +19,13 @@ use crate::ask::{Ask, Progress, Ticket};
 use crate::clock::Clock;
 use crate::error::{Error, Loss};
 use crate::hold::{Ending, Hold};
+use crate::options::OnGranted;
 
 /// The core at work.
 pub(crate) struct Desk {
     client: Client,
     clock: Arc<dyn Clock>,
+    on_granted: OnGranted,
     tickets: BTreeMap<Ticket, LockId>,
     locks: BTreeMap<LockId, Party>,
     questions: BTreeMap<QuestionId, oneshot::Sender<Result<Answer, Error>>>,
@@ -67,15 +71,21 @@ struct AmendmentAsked {
 }
 
 impl Desk {
-    pub(crate) fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(client: Client, clock: Arc<dyn Clock>, on_granted: OnGranted) -> Self {
         Self {
             client,
             clock,
+            on_granted,
             tickets: BTreeMap::new(),
             locks: BTreeMap::new(),
             questions: BTreeMap::new(),
             leaving: Vec::new(),
         }
+    }
+
+    /// How long the first connection may take to open.
+    pub(crate) fn connect_deadline(&self) -> Duration {
+        self.client.config().connect_deadline
     }
 
     /// What the loop must do next. Call again until it is `Wait` or `Over`.
@@ -154,7 +164,10 @@ impl Desk {
 
     fn cancel(&mut self, ticket: Ticket) {
         let Some((lock, party)) = party(&self.tickets, &mut self.locks, ticket) else { return };
-        party.stage = Stage::Cancelled;
+        // It may have been granted before it was known that nobody wants it.
+        if let Stage::Holding(holding) = mem::replace(&mut party.stage, Stage::Cancelled) {
+            holding.hold.end(Loss::Released);
+        }
         let _had_ended = self.client.cancel(lock, self.clock.now()).is_err();
     }
 
@@ -253,6 +266,7 @@ impl Desk {
         let Some(party) = self.locks.get_mut(&lock) else { return };
         let Stage::Asking(progress) = &party.stage else { return };
         let (hold, ending) = Hold::new(party.name.clone(), grant, Arc::clone(&self.clock));
+        self.on_granted.tell(&hold);
         report(progress, Progress::Granted(hold.clone()));
         let (heartbeats, amendments) = (Vec::new(), Vec::new());
         party.stage = Stage::Holding(Holding { hold, ending, heartbeats, amendments });

@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use futures::channel::mpsc;
 use futures::future::{self, Either};
 use futures::{FutureExt, StreamExt};
-use pglock_core::{Client, Instant, SessionId, SessionKind};
+use pglock_core::{Instant, SessionId, SessionKind};
 
 use crate::ask::Ask;
-use crate::clock::{Clock, Timer};
+use crate::clock::Timer;
 use crate::connect::Connect;
 use crate::desk::{Desk, Work};
 use crate::link::{Link, Report};
@@ -36,14 +36,12 @@ enum Input {
 
 impl<C: Connect, T: Timer> Drive<C, T> {
     pub(crate) fn new(
-        client: Client,
+        desk: Desk,
         asks: mpsc::UnboundedReceiver<Ask>,
         connect: C,
         first: Option<C::Session>,
         timer: Arc<T>,
     ) -> Self {
-        let clock = Arc::clone(&timer) as Arc<dyn Clock>;
-        let desk = Desk::new(client, clock);
         Self { desk, asks, connect: Arc::new(connect), first, links: BTreeMap::new(), timer }
     }
 

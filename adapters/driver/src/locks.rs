@@ -8,12 +8,13 @@ use std::time::Duration;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{self, BoxFuture, Either};
 use pglock_core::{
-    Answer, Client, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport, Token,
+    Answer, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport, Token,
 };
 
 use crate::ask::{Ask, Line};
-use crate::clock::Timer;
+use crate::clock::{Clock, Timer};
 use crate::connect::{Connect, ConnectError};
+use crate::desk::Desk;
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::hold::Hold;
@@ -41,7 +42,9 @@ impl Locks {
         connect: C,
         timer: T,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), Error> {
-        Ok(Self::start_with(options.client()?, connect, None, Arc::new(timer)))
+        let timer = Arc::new(timer);
+        let desk = options.desk(Arc::clone(&timer) as Arc<dyn Clock>)?;
+        Ok(Self::start_with(desk, connect, None, timer))
     }
 
     /// Opens a first connection, starts, and, as the options say, looks whether the table is fit for use or
@@ -56,24 +59,23 @@ impl Locks {
         spawn: impl FnOnce(BoxFuture<'static, ()>),
     ) -> Result<Self, Error> {
         let care = options.table_care();
-        let client = options.client()?;
         let timer = Arc::new(timer);
-        let patience = client.config().connect_deadline;
-        let first = first_session(&connect, timer.as_ref(), patience).await?;
-        let (locks, drive) = Self::start_with(client, connect, Some(first), timer);
+        let desk = options.desk(Arc::clone(&timer) as Arc<dyn Clock>)?;
+        let first = first_session(&connect, timer.as_ref(), desk.connect_deadline()).await?;
+        let (locks, drive) = Self::start_with(desk, connect, Some(first), timer);
         spawn(Box::pin(drive));
         locks.ready_table(care).await?;
         Ok(locks)
     }
 
     fn start_with<C: Connect, T: Timer>(
-        client: Client,
+        desk: Desk,
         connect: C,
         first: Option<C::Session>,
         timer: Arc<T>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (sender, asks) = mpsc::unbounded();
-        let drive = Drive::new(client, asks, connect, first, timer);
+        let drive = Drive::new(desk, asks, connect, first, timer);
         let line = Line::new(move |ask| {
             let _loop_has_ended = sender.unbounded_send(ask).is_err();
         });

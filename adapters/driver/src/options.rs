@@ -1,10 +1,15 @@
 //! The settings of a handle, with the same names in every adapter.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_core::{Backoff, Client, Config, Drift, Foreign, Heartbeat, Identity, Owner};
 
+use crate::clock::Clock;
+use crate::desk::Desk;
 use crate::error::Error;
+use crate::hold::Hold;
 
 /// The settings of a handle. Adapters offer each of them on their builders.
 ///
@@ -17,7 +22,14 @@ pub struct Options {
     create_table: bool,
     identity: Option<Identity>,
     seed: Option<u64>,
+    on_granted: OnGranted,
 }
+
+/// Who is told of each grant, if anybody.
+#[derive(Clone, Default)]
+pub(crate) struct OnGranted(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Hold) + Send + Sync;
 
 /// What is done about the table when connecting.
 #[derive(Clone, Copy)]
@@ -36,7 +48,22 @@ impl Default for Options {
             create_table: true,
             identity: None,
             seed: None,
+            on_granted: OnGranted::default(),
         }
+    }
+}
+
+impl OnGranted {
+    pub(crate) fn tell(&self, hold: &Hold) {
+        if let Some(tell) = &self.0 {
+            tell(hold);
+        }
+    }
+}
+
+impl fmt::Debug for OnGranted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "told" } else { "not told" })
     }
 }
 
@@ -139,6 +166,12 @@ impl Options {
         Self { seed: Some(seed), ..self }
     }
 
+    /// Is called with each lock that is granted, before whoever asked for it has it: for metrics, and for
+    /// tests that watch what holders believe. It must not wait.
+    pub fn on_granted(self, tell: impl Fn(&Hold) + Send + Sync + 'static) -> Self {
+        Self { on_granted: OnGranted(Some(Arc::new(tell))), ..self }
+    }
+
     fn with(self, set: impl FnOnce(&mut Config)) -> Self {
         self.with_valid(Ok::<_, Error>(()), |config, ()| set(config))
     }
@@ -164,10 +197,11 @@ impl Options {
         }
     }
 
-    pub(crate) fn client(self) -> Result<Client, Error> {
+    pub(crate) fn desk(self, clock: Arc<dyn Clock>) -> Result<Desk, Error> {
         let identity = self.identity.map_or_else(|| random().map(Identity::new), Ok)?;
         let seed = self.seed.map_or_else(|| random().map(u64::from_le_bytes), Ok)?;
-        Ok(Client::new(self.config?, identity, seed)?)
+        let client = Client::new(self.config?, identity, seed)?;
+        Ok(Desk::new(client, clock, self.on_granted))
     }
 }
 

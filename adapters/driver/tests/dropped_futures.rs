@@ -4,15 +4,15 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, LocalBoxFuture};
 use pglock_core::Statement;
-use pglock_driver::{Clock, Error, Lock, LockName, Locks, Loss, Options, Rvn};
+use pglock_driver::{Clock, Error, Hold, Lock, LockName, Locks, Loss, Options, Rvn};
 use support::{Fate, World};
 
 const LEASE: Duration = Duration::from_secs(20);
@@ -23,6 +23,8 @@ struct Bench {
     locks: Locks,
     drive: BoxFuture<'static, ()>,
     woken: Arc<Woken>,
+    /// All that was granted, wanted or not.
+    granted: Arc<Mutex<Vec<Hold>>>,
     /// How long cleaning up may take: no time at all unless connections break.
     cleaning: Duration,
 }
@@ -40,10 +42,15 @@ impl Bench {
     fn new() -> Self {
         let world = World::new();
         world.hesitate();
-        let options = Options::default().owner("bench").seed(1);
+        let granted: Arc<Mutex<Vec<Hold>>> = Arc::default();
+        let told = Arc::clone(&granted);
+        let options = Options::default()
+            .owner("bench")
+            .seed(1)
+            .on_granted(move |hold| told.lock().unwrap().push(hold.clone()));
         let (locks, drive) = Locks::start(options, world.clone(), world.clock.clone()).unwrap();
         let woken = Arc::new(Woken(AtomicBool::new(true)));
-        Self { world, locks, drive: drive.boxed(), woken, cleaning: Duration::ZERO }
+        Self { world, locks, drive: drive.boxed(), woken, granted, cleaning: Duration::ZERO }
     }
 
     /// Polls the loop once if it has anything to do.
@@ -104,6 +111,8 @@ impl Bench {
         self.settle();
         self.pass(self.cleaning);
         assert!(!self.is_ours(), "after {turns} turns the row stays held");
+        let believed = self.granted.lock().unwrap().iter().any(Hold::is_held);
+        assert!(!believed, "after {turns} turns a lock is believed in that was given back");
         let before = (self.world.log().len(), self.world.clock.now());
         let locks = self.locks.clone();
         self.finish(async move { locks.shut_down().await });

@@ -3,6 +3,8 @@
 
 mod account;
 
+pub(crate) use account::deed;
+
 use pglock_core::{Event, LockId, LockName, Outcome, Read, Rvn, Statement, Value};
 
 use crate::account::{Bounds, Ending};

@@ -116,6 +116,12 @@ pub(crate) fn rate(fast: bool, ppm: u64) -> u64 {
     if fast { TRUE_RATE + off } else { TRUE_RATE - off }
 }
 
+/// How long a span lasts at least that is counted on a clock which is so many parts per million off.
+pub(crate) fn fastest(span: u64, ppm: u64, granularity: u64) -> u64 {
+    let span = u128::from(span.saturating_sub(granularity)) * 1_000_000;
+    u64::try_from(span.div_ceil(u128::from(1_000_000 + ppm))).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

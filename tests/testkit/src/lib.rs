@@ -61,6 +61,7 @@ mod queue;
     reason = "the world's own indices; if one is wrong the history is worthless"
 )]
 mod reach;
+pub mod rehearsal;
 mod rng;
 mod server;
 mod shrink;

@@ -54,6 +54,22 @@ pub(crate) struct Flight {
     cut_after: bool,
 }
 
+/// Errors that have nothing to do with the rows.
+pub(crate) const STRAY_ERRORS: [&str; 14] = [
+    "40001", "40P01", "55P03", "57014", "53300", "53200", "26000", "25006", "42P01", "40003",
+    "57P01", "57P02", "57P05", "08006",
+];
+
+/// Whether an error ends its session; then it also leaves open what became of the statement.
+pub(crate) fn ends_session(code: &str) -> bool {
+    matches!(code, "57P01" | "57P02" | "57P05")
+}
+
+/// Whether an error leaves open what became of the statement, though its session goes on.
+pub(crate) fn says_nothing(code: &str) -> bool {
+    matches!(code, "40003" | "08006")
+}
+
 impl World {
     pub(crate) fn connect(&mut self, client: usize, session: SessionId) {
         let link = self.links.len();
@@ -249,12 +265,9 @@ impl World {
         if !self.tape.hit(self.faults.errors) {
             return None;
         }
-        let code = self.tape.pick(&[
-            "40001", "40P01", "55P03", "57014", "53300", "53200", "26000", "25006", "42P01",
-            "40003", "57P01", "57P02", "57P05", "08006",
-        ]);
-        let fatal = matches!(code, "57P01" | "57P02" | "57P05");
-        let unknown = fatal || matches!(code, "40003" | "08006");
+        let code = self.tape.pick(&STRAY_ERRORS);
+        let fatal = ends_session(code);
+        let unknown = fatal || says_nothing(code);
         if unknown && self.tape.below(2) == 1 {
             let seen = self.server.begin(&self.flights[flight].statement);
             if !self.must_wait(&self.flights[flight].statement) {
@@ -319,12 +332,7 @@ impl World {
     }
 
     pub(crate) fn delay(&mut self) -> u64 {
-        let longest = if self.tape.hit(self.faults.slow) {
-            self.faults.slow_delay
-        } else {
-            self.faults.usual_delay
-        };
-        if longest == 0 { 0 } else { self.tape.below(longest + 1) }
+        self.faults.delay(&mut self.tape)
     }
 
     /// The error of a connection that was refused because there are too many.
@@ -341,7 +349,8 @@ impl World {
 /// What an adapter sets for its sessions: so long do statements wait that set nothing themselves.
 const SESSION_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-fn lock_timeout(statement: &Statement) -> u64 {
+/// How long PostgreSQL lets a statement wait for a locked row.
+pub(crate) fn lock_timeout(statement: &Statement) -> u64 {
     let span = match statement {
         Statement::Acquire(acquire) => acquire.lock_timeout,
         Statement::Release(release) => release.lock_timeout,

@@ -214,13 +214,12 @@ impl Plan {
     /// How long a span lasts at least that is counted on a client's clock: what a challenger has
     /// waited and a holder may have trusted.
     pub(crate) fn fastest(&self, span: u64) -> u64 {
-        let span = u128::from(span.saturating_sub(self.granularity)) * 1_000_000;
-        u64::try_from(span.div_ceil(u128::from(1_000_000 + self.ppm))).unwrap_or(u64::MAX)
+        clock::fastest(span, self.ppm, self.granularity)
     }
 }
 
 impl Faults {
-    fn storm(lease: u64, tape: &mut Tape) -> Self {
+    pub(crate) fn storm(lease: u64, tape: &mut Tape) -> Self {
         let often = |tape: &mut Tape| class(tape, 3_000, 300_000);
         let span = |tape: &mut Tape, high: u64| tape.log_uniform(lease / 16, high);
         let gap = |tape: &mut Tape, low: u64, high: u64| {
@@ -286,6 +285,12 @@ impl Faults {
             gap: Gaps { pause: if tape.below(2) == 0 { 0 } else { lease * 2 }, ..Gaps::default() },
             ..Self::default()
         }
+    }
+
+    /// How long a message is on its way.
+    pub(crate) fn delay(&self, tape: &mut Tape) -> u64 {
+        let longest = if tape.hit(self.slow) { self.slow_delay } else { self.usual_delay };
+        if longest == 0 { 0 } else { tape.below(longest + 1) }
     }
 
     /// What is left when everything is well again.

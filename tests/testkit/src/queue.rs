@@ -28,6 +28,11 @@ impl<T> Queue<T> {
         self.heap.push(Reverse(Planned { at, order, what }));
     }
 
+    /// When the next thing happens.
+    pub(crate) fn next_at(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse(planned)| planned.at)
+    }
+
     pub(crate) fn pop(&mut self) -> Option<(u64, T)> {
         self.heap.pop().map(|Reverse(planned)| (planned.at, planned.what))
     }

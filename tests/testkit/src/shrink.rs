@@ -1,7 +1,6 @@
 //! Makes a history that broke a rule as small as it gets, by deleting, zeroing and lowering its choices: zero
 //! is always the benign one. What is left is what the rule needs to be broken.
 
-use crate::plan::{Options, Scenario};
 use crate::simulate::{Failed, Violation, again, attempt};
 use crate::tape::Tape;
 
@@ -11,21 +10,32 @@ impl Violation {
     #[must_use]
     pub fn shrunk(self, attempts: u32) -> Self {
         let Self { scenario, options, seed, tape, steps, broken, .. } = self;
-        let smallest = Failed { broken, tape, steps };
-        let mut shrinker = Shrinker { scenario, options, smallest, budget: attempts };
-        shrinker.run();
-        Self { seed, ..again(scenario, options, Tape::replay(shrinker.smallest.tape)) }
+        let found = Failed { broken, tape, steps };
+        let once_more = |tape, most, by: &str| attempt(scenario, options, tape, most, by);
+        let tape = smallest(found, attempts, once_more).tape;
+        Self { seed, ..again(scenario, options, Tape::replay(tape)) }
     }
 }
 
-struct Shrinker {
-    scenario: Scenario,
-    options: Options,
+/// The smallest history that `attempt` finds in so many attempts; it runs choices for a number of events at
+/// most and answers how they broke a rule of an oracle, if they did.
+pub(crate) fn smallest(
+    found: Failed,
+    attempts: u32,
+    attempt: impl Fn(Vec<u64>, u64, &str) -> Option<Failed>,
+) -> Failed {
+    let mut shrinker = Shrinker { attempt, smallest: found, budget: attempts };
+    shrinker.run();
+    shrinker.smallest
+}
+
+struct Shrinker<A> {
+    attempt: A,
     smallest: Failed,
     budget: u32,
 }
 
-impl Shrinker {
+impl<A: Fn(Vec<u64>, u64, &str) -> Option<Failed>> Shrinker<A> {
     /// Until nothing becomes smaller any more.
     fn run(&mut self) {
         loop {
@@ -46,7 +56,7 @@ impl Shrinker {
         let Some(budget) = self.budget.checked_sub(1) else { return false };
         self.budget = budget;
         let Failed { steps, broken, .. } = &self.smallest;
-        let found = attempt(self.scenario, self.options, tape, *steps, broken.by)
+        let found = (self.attempt)(tape, *steps, broken.by)
             .filter(|found| size(found) < size(&self.smallest));
         let accepted = found.is_some();
         if let Some(found) = found {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use pglock_core::{Client, Instant, SessionId, SessionKind};
+use pglock_core::{Instant, SessionId, SessionKind};
 
 use super::connect::Connect;
 use super::thread::Link;
@@ -42,14 +42,13 @@ pub(super) struct Drive<C: Connect> {
 impl<C: Connect> Drive<C> {
     /// Starts the thread; it ends when a shut-down is complete.
     pub(super) fn start(
-        client: Client,
+        desk: Desk,
         connect: Arc<C>,
         first: Option<C::Session>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Line>, Error> {
         let (sender, inputs) = channel();
         let asks = sender.clone();
-        let desk = Desk::new(client, Arc::clone(&clock));
         let drive = Self { desk, inputs, sender, connect, first, links: BTreeMap::new(), clock };
         thread::Builder::new()
             .name("pglock".into())

@@ -35,7 +35,9 @@ impl Locks {
         connect: impl Connect,
         clock: impl Clock,
     ) -> Result<Self, Error> {
-        let line = Drive::start(options.client()?, Arc::new(connect), None, Arc::new(clock))?;
+        let clock = Arc::new(clock) as Arc<dyn Clock>;
+        let desk = options.desk(Arc::clone(&clock))?;
+        let line = Drive::start(desk, Arc::new(connect), None, clock)?;
         Ok(Self { inner: locks::Locks::on(line) })
     }
 
@@ -50,11 +52,12 @@ impl Locks {
         clock: impl Clock,
     ) -> Result<Self, Error> {
         let care = options.table_care();
-        let client = options.client()?;
+        let clock = Arc::new(clock) as Arc<dyn Clock>;
+        let desk = options.desk(Arc::clone(&clock))?;
         let connect = Arc::new(connect);
         // Nothing may fail between here and the loop: drivers must not be dropped on a caller's thread.
-        let first = first_session(&connect, client.config().connect_deadline)?;
-        let line = Drive::start(client, connect, Some(first), Arc::new(clock))?;
+        let first = first_session(&connect, desk.connect_deadline())?;
+        let line = Drive::start(desk, connect, Some(first), clock)?;
         let inner = locks::Locks::on(line);
         inner.ready_table(care).block_on()?;
         Ok(Self { inner })

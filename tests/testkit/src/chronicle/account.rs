@@ -105,7 +105,8 @@ impl<'a> Teller<'a> {
     }
 }
 
-fn deed(statement: &Statement) -> Deed {
+/// What a statement asks for.
+pub(crate) fn deed(statement: &Statement) -> Deed {
     match statement {
         Statement::Acquire(acquire) => Deed::Acquire {
             seen: acquire.seen,
