@@ -11,6 +11,7 @@
     reason = "these are tests"
 )]
 
+mod foreseen;
 mod pair;
 mod program;
 
