@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 
 use pair::Pair;
 
-const STEPS_OF_A_PROGRAM: usize = 60;
+const STEPS_OF_A_PROGRAM: usize = 200;
 
 #[test]
 fn the_model_does_what_the_server_does() {
@@ -31,7 +31,7 @@ fn the_model_does_what_the_server_does() {
         max_shrink_iters: 2_000,
         ..Config::default()
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pair = tokio::sync::Mutex::new(runtime.block_on(Pair::new()));
     let programs = proptest::collection::vec(program::step(), 1..=2 * STEPS_OF_A_PROGRAM);
     let result = TestRunner::new(config).run(&programs, |steps| {

@@ -59,7 +59,7 @@ impl Pair {
             Step::Unlock(name) => self.unlock(name).await,
         }
         let everything = Statement::Read(Read::All { prefix: String::new() });
-        let rows = self.first.run(&self.sql.query(&everything)).await;
+        let rows = self.watcher.run_prepared(&self.sql.query(&everything)).await;
         same("the rows", &self.model.execute(&everything), &rows)
     }
 
@@ -117,7 +117,9 @@ impl Pair {
         let delete = "DELETE FROM locks WHERE name = $1";
         let client = session.client();
         let done = match action {
-            Action::Statement(statement) => return session.run(&self.sql.query(statement)).await,
+            Action::Statement(statement) => {
+                return session.run_prepared(&self.sql.query(statement)).await;
+            }
             Action::GoWrite(name) => client.execute(go_write, &[&name.as_str()]).await,
             Action::GoRelease(name, rvn) => {
                 client.execute(go_release, &[&name.as_str(), &rvn.as_i64()]).await

@@ -65,9 +65,9 @@ fn on_a_row() -> impl Strategy<Value = Action> {
 fn on_the_table() -> impl Strategy<Value = Action> {
     let read = Just(Statement::Read(Read::All { prefix: "a".into() }));
     prop_oneof![
-        4 => read,
-        2 => Just(Statement::CreateTable),
-        2 => Just(Statement::CheckTable),
+        8 => read,
+        8 => Just(Statement::CreateTable),
+        4 => Just(Statement::CheckTable),
         1 => Just(Statement::DropTable),
     ]
     .prop_map(Action::Statement)
