@@ -135,6 +135,18 @@ impl Session {
         row.map(|row| Tuple { ctid: row.get(0), xmin: row.get(1), xmax: row.get(2) })
     }
 
+    /// Waits until this session waits for a lock that `holder` holds, and not only for a moment for one of the
+    /// server's own processes; asked by `watcher`.
+    pub async fn blocked_by(&self, holder: &Self, watcher: &Self) {
+        eventually("the session is blocked", async || {
+            let query = "SELECT $2 = ANY(pg_blocking_pids($1))";
+            let pids = [&self.pid as &(dyn ToSql + Sync), &holder.pid];
+            let row = watcher.client.query_one(query, &pids).await.expect("an answer");
+            row.get(0)
+        })
+        .await;
+    }
+
     /// Waits until this session waits for a lock that another one holds; asked by `watcher`.
     pub async fn blocked(&self, watcher: &Self) {
         eventually("the session is blocked", async || {

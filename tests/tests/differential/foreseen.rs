@@ -32,7 +32,6 @@ pub(crate) struct Overlap {
 impl Overlap {
     /// Makes both on the model.
     pub(crate) fn on(model: &mut Model, first: &Action, second: &Action) -> Self {
-        drop(model.take_changes());
         let before = model.clone();
         let first = act(model, first);
         let changed: BTreeSet<LockName> =

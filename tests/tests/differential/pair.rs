@@ -22,7 +22,25 @@ pub(crate) struct Pair {
     watcher: Session,
     strangers: BTreeMap<LockName, Session>,
     idle: Vec<Session>,
+    kept: i32,
     database: Database,
+}
+
+/// How the server keeps its state.
+const KEEP: &str = "\
+    CREATE TABLE kept_$1 AS SELECT * FROM locks; \
+    CREATE TABLE drawn_$1 AS SELECT 'locks_rvn' AS sequence, last_value, is_called FROM locks_rvn \
+      UNION ALL SELECT 'locks_token', last_value, is_called FROM locks_token";
+
+/// How it brings it back.
+const BACK: &str = "\
+    DELETE FROM locks; INSERT INTO locks SELECT * FROM kept_$1; \
+    SELECT setval(sequence::regclass, last_value, is_called) FROM drawn_$1";
+
+/// A state that both can be brought back to.
+pub(crate) struct Kept {
+    pub(crate) model: Model,
+    number: i32,
 }
 
 impl Pair {
@@ -36,6 +54,7 @@ impl Pair {
             watcher: database.connect().await,
             strangers: BTreeMap::new(),
             idle: Vec::new(),
+            kept: 0,
             database,
         }
     }
@@ -46,7 +65,27 @@ impl Pair {
         self.unlock_all().await;
         self.model = Model::without_table();
         for statement in [Statement::DropTable, Statement::CreateTable] {
-            self.alone(&Action::Statement(statement)).await.unwrap();
+            self.make(&Step::Alone(Action::Statement(statement))).await.unwrap();
+        }
+    }
+
+    pub(crate) const fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Remembers the rows and the sequences as they are. No row may be locked.
+    pub(crate) async fn keep(&mut self) -> Kept {
+        let number = self.kept;
+        self.kept += 1;
+        self.first.execute(&KEEP.replace("$1", &number.to_string())).await;
+        Kept { model: self.model.clone(), number }
+    }
+
+    /// Brings both back, if they are elsewhere.
+    pub(crate) async fn back_to(&mut self, kept: &Kept) {
+        if self.model != kept.model {
+            self.first.execute(&BACK.replace("$1", &kept.number.to_string())).await;
+            self.model = kept.model.clone();
         }
     }
 
@@ -58,6 +97,7 @@ impl Pair {
             Step::Lock(name) => self.lock(name).await,
             Step::Unlock(name) => self.unlock(name).await,
         }
+        drop(self.model.take_changes());
         let everything = Statement::Read(Read::All { prefix: String::new() });
         let rows = self.watcher.run_prepared(&self.sql.query(&everything)).await;
         same("the rows", &self.model.execute(&everything), &rows)
@@ -87,7 +127,7 @@ impl Pair {
             let mut running = pin!(self.perform(&self.second, &patient));
             let early = tokio::select! {
                 outcome = &mut running => Some(outcome),
-                () = self.second.blocked(&self.watcher) => None,
+                () = self.second.blocked_by(&self.first, &self.watcher) => None,
             };
             self.first.execute("COMMIT").await;
             let waited = early.is_none();
