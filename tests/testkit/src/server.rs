@@ -7,7 +7,7 @@ mod table;
 use std::sync::Arc;
 
 use pglock_core::{
-    LockName, Outcome, Owner, Row, Rvn, ServerError, Severity, SqlState, Statement, Value,
+    LockName, Outcome, Owner, Row, Rvn, ServerError, Severity, SqlState, Statement, Token, Value,
 };
 
 use table::Table;
@@ -215,6 +215,14 @@ impl Server {
     pub fn foreign_release(&mut self, name: &LockName, rvn: Rvn) {
         if let Some(table) = &mut self.table {
             table.write(name, &mut self.changes, |row| row.rvn == Some(rvn), |row| row.rvn = None);
+        }
+    }
+
+    /// An operator brings back a row's token of another time, which the sequence may not have reached.
+    pub fn restore(&mut self, name: &LockName, token: Token) {
+        if let Some(table) = &mut self.table {
+            let bring_back = |row: &mut Record| row.token = Some(token.as_i64());
+            table.write(name, &mut self.changes, |_| true, bring_back);
         }
     }
 

@@ -1,13 +1,14 @@
 //! A model and a real server that make the same steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use pglock_core::{LockName, Outcome, Owner, Read, Renew, Renewal, Row, Sql, Statement, Table};
+use pglock_core::{LockName, Outcome, Read, Row, Sql, Statement, Table};
 use pglock_testkit::Server as Model;
 use pglock_tests::{Database, Server, Session};
 
+use crate::foreseen::{Overlap, act};
 use crate::program::{Action, Step};
 
 /// Longer than anything takes that is not stuck.
@@ -20,7 +21,26 @@ pub(crate) struct Pair {
     second: Session,
     watcher: Session,
     strangers: BTreeMap<LockName, Session>,
+    idle: Vec<Session>,
+    kept: i32,
     database: Database,
+}
+
+/// How the server keeps its state.
+const KEEP: &str = "\
+    CREATE TABLE kept_$1 AS SELECT * FROM locks; \
+    CREATE TABLE drawn_$1 AS SELECT 'locks_rvn' AS sequence, last_value, is_called FROM locks_rvn \
+      UNION ALL SELECT 'locks_token', last_value, is_called FROM locks_token";
+
+/// How it brings it back.
+const BACK: &str = "\
+    DELETE FROM locks; INSERT INTO locks SELECT * FROM kept_$1; \
+    SELECT setval(sequence::regclass, last_value, is_called) FROM drawn_$1";
+
+/// A state that both can be brought back to.
+pub(crate) struct Kept {
+    pub(crate) model: Model,
+    number: i32,
 }
 
 impl Pair {
@@ -33,6 +53,8 @@ impl Pair {
             second: database.connect().await,
             watcher: database.connect().await,
             strangers: BTreeMap::new(),
+            idle: Vec::new(),
+            kept: 0,
             database,
         }
     }
@@ -43,7 +65,27 @@ impl Pair {
         self.unlock_all().await;
         self.model = Model::without_table();
         for statement in [Statement::DropTable, Statement::CreateTable] {
-            self.alone(&Action::Statement(statement)).await.unwrap();
+            self.make(&Step::Alone(Action::Statement(statement))).await.unwrap();
+        }
+    }
+
+    pub(crate) const fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Remembers the rows and the sequences as they are. No row may be locked.
+    pub(crate) async fn keep(&mut self) -> Kept {
+        let number = self.kept;
+        self.kept += 1;
+        self.first.execute(&KEEP.replace("$1", &number.to_string())).await;
+        Kept { model: self.model.clone(), number }
+    }
+
+    /// Brings both back, if they are elsewhere.
+    pub(crate) async fn back_to(&mut self, kept: &Kept) {
+        if self.model != kept.model {
+            self.first.execute(&BACK.replace("$1", &kept.number.to_string())).await;
+            self.model = kept.model.clone();
         }
     }
 
@@ -55,8 +97,9 @@ impl Pair {
             Step::Lock(name) => self.lock(name).await,
             Step::Unlock(name) => self.unlock(name).await,
         }
+        drop(self.model.take_changes());
         let everything = Statement::Read(Read::All { prefix: String::new() });
-        let rows = self.first.run(&self.sql.query(&everything)).await;
+        let rows = self.watcher.run_prepared(&self.sql.query(&everything)).await;
         same("the rows", &self.model.execute(&everything), &rows)
     }
 
@@ -66,64 +109,42 @@ impl Pair {
         }
         let model = act(&mut self.model, action);
         let server = self.perform(&self.first, action).await;
-        same("the action", &model, &server)
+        match action {
+            Action::Statement(Statement::Read(_)) => same("the rows read", &model, &server),
+            _ => same("the action", &sorted(model), &sorted(server)),
+        }
     }
 
-    /// The first action is done and holds its row; the second statement may have to wait for it.
-    async fn behind(&mut self, first: &Action, second: &Statement) -> Result<(), String> {
+    /// The first action is done and holds its row; the second one may have to wait for it.
+    async fn behind(&mut self, first: &Action, second: &Action) -> Result<(), String> {
         self.unlock_all().await;
-        drop(self.model.take_changes());
-        let before = self.model.clone();
-        let seen = before.begin(second);
-        let expected_first = act(&mut self.model, first);
-        let changed: BTreeSet<LockName> =
-            self.model.take_changes().into_iter().map(|change| change.name).collect();
-        let waits = waits(&before, &changed, second);
-        let expected_second = if waits {
-            self.model.finish(second, seen)
-        } else {
-            self.pass_by(&before, &changed, second)
-        };
+        let expected = Overlap::on(&mut self.model, first, second);
 
         self.first.execute("BEGIN").await;
         let done_first = self.perform(&self.first, first).await;
         let patient = patient(second);
-        let query = self.sql.query(&patient);
         let done_second = {
-            let mut running = pin!(self.second.run(&query));
+            let mut running = pin!(self.perform(&self.second, &patient));
             let early = tokio::select! {
                 outcome = &mut running => Some(outcome),
-                () = self.second.blocked(&self.watcher) => None,
+                () = self.second.blocked_by(&self.first, &self.watcher) => None,
             };
             self.first.execute("COMMIT").await;
-            if waits == early.is_some() {
-                return Err(format!("the model says it waits: {waits}; the server: {}", !waits));
-            }
-            match early {
+            let waited = early.is_none();
+            let outcome = match early {
                 Some(outcome) => outcome,
                 None => running.await,
+            };
+            if expected.waits != waited {
+                return Err(format!(
+                    "it waits on the model: {}, on the server: {waited}",
+                    expected.waits
+                ));
             }
+            outcome
         };
-        same("the first action", &expected_first, &done_first)?;
-        same("the statement behind it", &expected_second, &done_second)
-    }
-
-    /// What a statement answers that does not wait for the first one's rows: it sees them as they were
-    /// and leaves them alone.
-    fn pass_by(
-        &mut self,
-        before: &Model,
-        changed: &BTreeSet<LockName>,
-        second: &Statement,
-    ) -> Outcome {
-        let apart = apart(second, changed);
-        let outcome = apart.as_ref().map(|statement| self.model.execute(statement));
-        if apart.as_ref() == Some(second) {
-            return outcome.expect("an outcome");
-        }
-        let mut old = before.clone();
-        changed.iter().for_each(|name| old.lock_row(name));
-        old.execute(second)
+        same("the first action", &sorted(expected.first), &sorted(done_first))?;
+        same("the action behind it", &sorted(expected.second), &sorted(done_second))
     }
 
     async fn perform(&self, session: &Session, action: &Action) -> Outcome {
@@ -132,13 +153,19 @@ impl Pair {
                         SET record_version_number = EXCLUDED.record_version_number, owner = EXCLUDED.owner";
         let go_release = "UPDATE locks SET record_version_number = NULL \
                           WHERE name = $1 AND record_version_number = $2";
+        let restore = "UPDATE locks SET fencing_token = $2 WHERE name = $1";
         let delete = "DELETE FROM locks WHERE name = $1";
         let client = session.client();
         let done = match action {
-            Action::Statement(statement) => return session.run(&self.sql.query(statement)).await,
+            Action::Statement(statement) => {
+                return session.run_prepared(&self.sql.query(statement)).await;
+            }
             Action::GoWrite(name) => client.execute(go_write, &[&name.as_str()]).await,
             Action::GoRelease(name, rvn) => {
                 client.execute(go_release, &[&name.as_str(), &rvn.as_i64()]).await
+            }
+            Action::Restore(name, token) => {
+                client.execute(restore, &[&name.as_str(), &token.as_i64()]).await
             }
             Action::Delete(name) => client.execute(delete, &[&name.as_str()]).await,
         };
@@ -153,7 +180,10 @@ impl Pair {
         if self.model.row(name).is_none() || self.strangers.contains_key(name) {
             return;
         }
-        let stranger = self.database.connect().await;
+        let stranger = match self.idle.pop() {
+            Some(stranger) => stranger,
+            None => self.database.connect().await,
+        };
         stranger.execute("BEGIN").await;
         let lock = "SELECT 1 FROM locks WHERE name = $1 FOR UPDATE";
         stranger.client().query_one(lock, &[&name.as_str()]).await.unwrap();
@@ -165,6 +195,7 @@ impl Pair {
         if let Some(stranger) = self.strangers.remove(name) {
             stranger.execute("ROLLBACK").await;
             self.model.unlock_row(name);
+            self.idle.push(stranger);
         }
     }
 
@@ -175,66 +206,30 @@ impl Pair {
     }
 }
 
-fn act(model: &mut Model, action: &Action) -> Outcome {
-    match action {
-        Action::Statement(statement) => return model.execute(statement),
-        Action::GoWrite(name) => drop(model.foreign_write(name, &Owner::new("go").unwrap())),
-        Action::GoRelease(name, rvn) => model.foreign_release(name, *rvn),
-        Action::Delete(name) => model.delete(name),
-    }
-    Outcome::Rows(Vec::new())
-}
-
-/// Whether the statement has to wait for a row that the transaction before it has changed, or made.
-fn waits(before: &Model, changed: &BTreeSet<LockName>, second: &Statement) -> bool {
-    let mut locked = before.clone();
-    changed.iter().for_each(|name| locked.lock_row(name));
-    let makes = |name: &LockName| before.row(name).is_none() && changed.contains(name);
-    locked.waits_for(second).is_some()
-        || matches!(second, Statement::Acquire(acquire) if makes(&acquire.name))
-}
-
 /// Whether a row that a stranger has locked holds the statement up for a moment only.
 fn waits_shortly(statement: &Statement) -> bool {
     !matches!(statement, Statement::CreateTable | Statement::DropTable)
 }
 
-fn patient(statement: &Statement) -> Statement {
-    let mut patient = statement.clone();
-    match &mut patient {
-        Statement::Acquire(acquire) => acquire.lock_timeout = LONG,
-        Statement::Release(release) => release.lock_timeout = LONG,
-        Statement::Amend(amend) => amend.lock_timeout = LONG,
-        Statement::Evict(evict) => evict.lock_timeout = LONG,
-        _ => {}
+fn patient(action: &Action) -> Action {
+    let mut patient = action.clone();
+    if let Action::Statement(statement) = &mut patient {
+        match statement {
+            Statement::Acquire(acquire) => acquire.lock_timeout = LONG,
+            Statement::Release(release) => release.lock_timeout = LONG,
+            Statement::Amend(amend) => amend.lock_timeout = LONG,
+            Statement::Evict(evict) => evict.lock_timeout = LONG,
+            _ => {}
+        }
     }
     patient
 }
 
-/// As much of a statement as is not about the rows in `changed`.
-fn apart(statement: &Statement, changed: &BTreeSet<LockName>) -> Option<Statement> {
-    let name = match statement {
-        Statement::Renew(Renew { locks }) => {
-            let others = |renewal: &&Renewal| !changed.contains(&renewal.name);
-            let locks = locks.iter().filter(others).cloned().collect();
-            return Some(Statement::Renew(Renew { locks }));
-        }
-        Statement::Acquire(acquire) => &acquire.name,
-        Statement::Release(release) => &release.name,
-        Statement::Amend(amend) => &amend.name,
-        Statement::Evict(evict) => &evict.name,
-        Statement::Read(Read::One(name)) => name,
-        _ => return Some(statement.clone()),
-    };
-    (!changed.contains(name)).then(|| statement.clone())
-}
-
-/// Errors are compared by their codes, rows without their order, which only reading all promises.
+/// Errors are compared by their codes.
 fn same(what: &str, model: &Outcome, server: &Outcome) -> Result<(), String> {
     let same = match (model, server) {
-        (Outcome::Rows(model), Outcome::Rows(server)) => sorted(model) == sorted(server),
         (Outcome::Failed(model), Outcome::Failed(server)) => model.sqlstate == server.sqlstate,
-        _ => false,
+        _ => model == server,
     };
     if same {
         Ok(())
@@ -243,8 +238,13 @@ fn same(what: &str, model: &Outcome, server: &Outcome) -> Result<(), String> {
     }
 }
 
-fn sorted(rows: &[Row]) -> Vec<String> {
-    let mut rows: Vec<_> = rows.iter().map(|row| format!("{row:?}")).collect();
-    rows.sort();
-    rows
+/// Only reading promises an order.
+fn sorted(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Rows(mut rows) => {
+            rows.sort_by_key(|Row(values)| format!("{values:?}"));
+            Outcome::Rows(rows)
+        }
+        other => other,
+    }
 }

@@ -19,8 +19,8 @@ const NAMES: [&str; 3] = ["a", "b ", "ä"];
 pub(crate) enum Step {
     /// One transaction alone.
     Alone(Action),
-    /// The statement begins when the action is done but not committed, and ends when it is.
-    Behind(Action, Statement),
+    /// The second begins when the first is done but not committed, and ends when it is.
+    Behind(Action, Action),
     /// A stranger locks the row of a name.
     Lock(LockName),
     /// The stranger lets go.
@@ -28,7 +28,7 @@ pub(crate) enum Step {
 }
 
 /// One transaction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// One of ours.
     Statement(Statement),
@@ -36,6 +36,8 @@ pub(crate) enum Action {
     GoWrite(LockName),
     /// A Go client frees a row that shows its number.
     GoRelease(LockName, Rvn),
+    /// An older copy of the table is restored, with a token that the sequence may not have reached.
+    Restore(LockName, Token),
     /// Somebody deletes a row.
     Delete(LockName),
 }
@@ -44,7 +46,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => on_a_row().prop_map(Step::Alone),
         2 => on_the_table().prop_map(Step::Alone),
-        6 => (on_a_row(), row_statement()).prop_map(|(first, second)| Step::Behind(first, second)),
+        6 => (on_a_row(), on_a_row()).prop_map(|(first, second)| Step::Behind(first, second)),
         1 => name().prop_map(Step::Lock),
         1 => name().prop_map(Step::Unlock),
     ]
@@ -55,6 +57,7 @@ fn on_a_row() -> impl Strategy<Value = Action> {
         12 => row_statement().prop_map(Action::Statement),
         2 => name().prop_map(Action::GoWrite),
         1 => (name(), 1..4_i64).prop_map(|(name, number)| Action::GoRelease(name, Rvn::new(number))),
+        1 => (name(), token()).prop_map(|(name, token)| Action::Restore(name, token)),
         1 => name().prop_map(Action::Delete),
     ]
 }
@@ -62,9 +65,9 @@ fn on_a_row() -> impl Strategy<Value = Action> {
 fn on_the_table() -> impl Strategy<Value = Action> {
     let read = Just(Statement::Read(Read::All { prefix: "a".into() }));
     prop_oneof![
-        4 => read,
-        2 => Just(Statement::CreateTable),
-        2 => Just(Statement::CheckTable),
+        8 => read,
+        8 => Just(Statement::CreateTable),
+        4 => Just(Statement::CheckTable),
         1 => Just(Statement::DropTable),
     ]
     .prop_map(Action::Statement)
@@ -128,9 +131,8 @@ fn amend() -> impl Strategy<Value = Statement> {
 }
 
 fn evict() -> impl Strategy<Value = Statement> {
-    (name(), 1..8_i64).prop_map(|(name, token)| {
-        let (token, lock_timeout) = (Token::new(token), Duration::from_millis(1));
-        Statement::Evict(Evict { name, token, lock_timeout })
+    (name(), token()).prop_map(|(name, token)| {
+        Statement::Evict(Evict { name, token, lock_timeout: Duration::from_millis(1) })
     })
 }
 
@@ -148,6 +150,10 @@ fn lease() -> impl Strategy<Value = Duration> {
 
 fn data() -> impl Strategy<Value = Arc<[u8]>> {
     vec(any::<u8>(), 0..3).prop_map(Arc::from)
+}
+
+fn token() -> impl Strategy<Value = Token> {
+    (1..8_i64).prop_map(Token::new)
 }
 
 fn number() -> impl Strategy<Value = Rvn> {
