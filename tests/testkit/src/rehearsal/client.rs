@@ -9,8 +9,6 @@ use futures::future::{self, Either};
 use pglock_core::{Identity, LockName};
 use pglock_driver::{Clock, Error, Hold, Locks, Options, Timer};
 
-use crate::plan::nanos;
-
 use super::fault::Fault;
 use super::scene::{Errand, House};
 
@@ -159,8 +157,4 @@ impl Drop for Work {
     fn drop(&mut self) {
         self.house.scene().end_work(self.number);
     }
-}
-
-pub(super) fn lease(span: Duration) -> u64 {
-    nanos(span).max(1_000_000)
 }

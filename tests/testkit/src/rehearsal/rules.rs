@@ -128,12 +128,12 @@ impl Rules {
         sender: Sender,
         now: u64,
     ) {
-        let Change { name, before, after } = change.clone();
+        let Change { name, before, after } = change;
         let Sender { who, sent, late } = sender;
         let is_operator = matches!(statement, Statement::Evict(_));
         let by = (!is_operator).then(|| Author { who, sent, late, deed: deed(statement) });
-        let (name, before, after) = (&name, &before, &after);
-        let write = Write { name: name.clone(), before: before.clone(), after: after.clone(), by };
+        let (before_it, after_it) = (before.clone(), after.clone());
+        let write = Write { name: name.clone(), before: before_it, after: after_it, by };
         self.account.add(now, What::Row(write));
         let token = before.as_ref().and_then(|row| row.token);
         if let (true, Some(token)) = (is_operator, token) {

@@ -41,6 +41,9 @@ pub fn rehearse(seed: u64, script: impl Fn(&mut Stage)) -> Result<Rehearsed, Box
     Rehearsal::default().seed(seed, script)
 }
 
+/// Spans that are drawn are parts of a lease, down to some thousandths.
+const SHORTEST_LEASE: u64 = 1_000_000;
+
 /// How to rehearse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
@@ -162,7 +165,7 @@ impl Rehearsal {
         script(&mut stage);
         let parts = stage.into_parts();
         let settings = Settings {
-            lease: super::client::lease(self.lease),
+            lease: nanos(self.lease).max(SHORTEST_LEASE),
             ppm: self.drift.ppm().into(),
             granularity: nanos(self.drift.granularity()),
             patience: nanos(self.patience),
