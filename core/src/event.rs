@@ -183,3 +183,24 @@ pub enum LossCause {
     /// told of a release that a pooler has run twice.
     TakenOver,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_with_its_last_event_only() {
+        let lock = LockId::new(0);
+        for last in [
+            Event::Released { lock, confirmed: false },
+            Event::Lost { lock, cause: LossCause::Expired },
+            Event::Busy { lock, holder: None },
+            Event::TimedOut { lock, holder: None },
+            Event::Failed { lock, failure: Failure::RowLocked },
+            Event::Cancelled { lock },
+        ] {
+            assert!(last.is_terminal(), "{last:?}");
+        }
+        assert!(!Event::Amended { lock }.is_terminal());
+    }
+}

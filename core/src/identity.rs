@@ -115,7 +115,7 @@ impl Numbers {
         let n = self.counter;
         self.counter = self.counter.wrapping_add(1);
         let number = i64::try_from(self.permute(n)).unwrap_or(0);
-        Rvn(Rvn::MARK | number)
+        Rvn(Rvn::MARK + number)
     }
 
     /// Each step can be undone modulo 2^62, so different counters give different numbers.
@@ -244,5 +244,6 @@ mod tests {
             assert!(drawn >= span / 2 && drawn <= span);
         }
         assert_eq!(jitter.spread(Duration::ZERO), Duration::ZERO);
+        assert!(jitter.spread(Duration::MAX) >= Duration::from_nanos(u64::MAX / 2));
     }
 }

@@ -323,6 +323,36 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_made_with_all_that_it_needs() {
+        let made: Vec<_> = Table::default()
+            .ddl()
+            .iter()
+            .map(|sql| sql.split(' ').take(7).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            made,
+            [
+                r#"CREATE TABLE IF NOT EXISTS "locks" (name"#,
+                r#"ALTER TABLE "locks" ADD COLUMN IF NOT"#,
+                r#"ALTER TABLE "locks" ADD COLUMN IF NOT"#,
+                r#"ALTER TABLE "locks" ADD COLUMN IF NOT"#,
+                r#"CREATE SEQUENCE IF NOT EXISTS "locks_rvn" CYCLE"#,
+                r#"CREATE SEQUENCE IF NOT EXISTS "locks_token" MAXVALUE"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn sequences_are_made_beside_a_table_that_the_search_path_finds() {
+        let found = create(&Table::default());
+        let moved = found.find("set_config('search_path'").unwrap();
+        assert!(found.find("CREATE TABLE").unwrap() < moved);
+        assert!(moved < found.find("CREATE SEQUENCE").unwrap());
+        let named = Table::default().in_schema("app").unwrap();
+        assert!(!create(&named).contains("search_path"));
+    }
+
+    #[test]
     fn a_problem_is_shown_with_what_mends_it() {
         let mut rows = complete();
         rows.remove(5);
@@ -336,6 +366,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         assert_eq!(problems(&[]), [r#"there is no table "locks""#]);
+        let orphan = [row("sequence", "_token", "")];
+        assert_eq!(problems(&orphan), [r#"there is no table "locks""#]);
         let mut rows = complete();
         rows.remove(4);
         rows.pop();

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::rig::{
-    Door, Rig, Seen, acquire, error, failed, foreign, free, granted, held_row, millis, name_of,
-    other, refused, release_of, secs,
+    Door, Rig, Seen, VALID, acquire, error, failed, foreign, free, granted, held_row, millis,
+    name_of, other, refused, release_of, secs,
 };
 use pglock_core::{
-    AskError, Config, Event, Failure, Instant, LockName, Outcome, Read, Reason, Request, Statement,
-    Wait, Wake,
+    AskError, Config, Event, Failure, Instant, LockName, Outcome, Read, Reason, Request, Row,
+    Statement, Value, Wait, Wake,
 };
 
 #[test]
@@ -463,4 +463,91 @@ fn one_ask_opens_one_connection() {
     assert_eq!(rig.client.poll_output(rig.now), pglock_core::Output::Wait(overdue));
     rig.client.handle_connected(session, rig.now);
     assert_eq!(rig.command().session(), session);
+}
+
+#[test]
+fn a_grant_counts_until_its_deadline_and_not_at_it() {
+    for (after, believed) in [(VALID - Duration::from_nanos(1), true), (VALID, false)] {
+        let mut rig = Rig::new();
+        let lock = rig.ask("a", Wait::ForEver);
+        let command = rig.command();
+        rig.now = rig.now.checked_add(after).unwrap();
+        rig.rows(&command, vec![granted(&command, 1)]);
+        assert_eq!(rig.client.valid_until(lock).is_some(), believed, "{after:?}");
+    }
+}
+
+#[test]
+fn an_error_is_told_to_nobody_but_whom_it_was_asked_for() {
+    let mut rig = Rig::new();
+    let cancelled = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.ask("a", Wait::ForEver);
+    rig.client.cancel(cancelled, rig.now).unwrap();
+    rig.answer(&command, failed("42P01"));
+    assert_eq!(rig.events(), [Event::Cancelled { lock: cancelled }]);
+    rig.until_command();
+}
+
+#[test]
+fn another_holder_is_told_of_and_another_number_of_the_same_is_not() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    assert_eq!(rig.waiting(), (lock, other(secs(7), Duration::ZERO)));
+    let mut look = |number, owner: &str, token| {
+        let command = rig.until_command();
+        let mut row = held_row(foreign(number), 7_000);
+        row.0[2] = Value::Text(owner.into());
+        row.0[5] = Value::Int8(token);
+        rig.rows(&command, vec![row]);
+        rig.events()
+    };
+    assert_eq!(look(2, "other", 9), []);
+    assert!(matches!(look(3, "other", 10)[..], [Event::Waiting { .. }]));
+    assert!(matches!(look(4, "third", 10)[..], [Event::Waiting { .. }]));
+}
+
+#[test]
+fn a_row_of_ours_without_a_lease_is_waited_for_as_long_as_any_lease_may_be() {
+    let mut rig = Rig::new();
+    let lock = rig.ask("a", Wait::Try);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 0)]);
+    assert_eq!(rig.busy(), (lock, Some(other(secs(600), Duration::ZERO))));
+}
+
+#[test]
+fn who_waits_beside_a_waiter_waits_for_its_look() {
+    let mut rig = Rig::new();
+    rig.ask("a", Wait::ForEver);
+    let command = rig.command();
+    rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+    rig.events();
+    rig.ask("a", Wait::ForEver);
+    rig.no_command();
+}
+
+#[test]
+fn at_the_clocks_end_nobody_is_left_waiting() {
+    let mut rig = Rig::new();
+    rig.door = Door::Silent;
+    let lock = rig.ask("a", Wait::ForEver);
+    rig.now = Instant::MAX;
+    let failure = Failure::ClockExhausted;
+    assert_eq!(rig.event(), Event::Failed { lock, failure });
+}
+
+#[test]
+fn a_name_that_nobody_asks_for_any_more_is_forgotten() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a name like no other");
+    let known = |rig: &Rig| format!("{:?}", rig.client).contains("a name like no other");
+    assert!(known(&rig));
+    rig.client.release(lock, rig.now).unwrap();
+    let release = rig.command();
+    rig.rows(&release, vec![Row(vec![Value::Int8(1)])]);
+    rig.events();
+    assert!(!known(&rig));
 }

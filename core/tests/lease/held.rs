@@ -653,3 +653,187 @@ fn a_shut_down_with_a_lock_and_no_server_takes_no_longer_either() {
     assert!(rig.client.is_shut_down());
     assert_eq!(rig.now.since(start), secs(10));
 }
+
+/// The first command of a lock is still on its way when the name is held for the second time.
+fn held_anew(rig: &mut Rig, first: LockId) -> (Command, LockId) {
+    let second = rig.ask("a", Wait::ForEver);
+    rig.client.release(first, rig.now).unwrap();
+    let release = rig.command();
+    rig.rows(&release, one(1));
+    assert_eq!(rig.event(), Event::Released { lock: first, confirmed: true });
+    (rig.command(), second)
+}
+
+#[test]
+fn an_amendment_of_an_earlier_lock_says_nothing_about_the_next() {
+    let data = || Amendment { lease: None, data: Some(None) };
+    for granted_first in [false, true] {
+        let mut rig = Rig::new();
+        let first = rig.hold("a");
+        rig.client.amend(first, data(), rig.now).unwrap();
+        let earlier = rig.command();
+        let (command, second) = held_anew(&mut rig, first);
+        if granted_first {
+            rig.rows(&command, vec![granted(&command, 2)]);
+            rig.acquired(second, 2);
+            rig.client.amend(second, data(), rig.now).unwrap();
+            rig.command();
+        }
+        rig.rows(&earlier, vec![]);
+        assert_eq!(rig.events(), []);
+        if !granted_first {
+            rig.rows(&command, vec![granted(&command, 2)]);
+            rig.acquired(second, 2);
+        }
+        assert!(rig.client.valid_until(second).is_some());
+    }
+}
+
+#[test]
+fn a_heartbeat_of_an_earlier_lock_says_nothing_about_the_next() {
+    let mut rig = Rig::new();
+    let first = rig.hold("a");
+    rig.client.heartbeat(first, rig.now).unwrap();
+    let earlier = rig.command();
+    let (command, second) = held_anew(&mut rig, first);
+    rig.rows(&command, vec![granted(&command, 2)]);
+    rig.acquired(second, 2);
+    rig.client.heartbeat(second, rig.now).unwrap();
+    rig.command();
+    rig.rows(&earlier, vec![verdict("a", "lost")]);
+    assert_eq!((rig.events(), rig.valid_for(second)), (vec![], Some(VALID)));
+}
+
+#[test]
+fn the_answer_to_an_amendment_settles_no_release() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    rig.client.amend(lock, Amendment { lease: None, data: Some(None) }, rig.now).unwrap();
+    let amend = rig.command();
+    rig.client.release(lock, rig.now).unwrap();
+    let release = rig.command();
+    rig.rows(&amend, one(20_000));
+    assert_eq!(rig.events(), []);
+    rig.rows(&release, one(1));
+    assert_eq!(rig.event(), Event::Released { lock, confirmed: true });
+}
+
+#[test]
+fn who_waits_for_a_lock_does_not_hold_it() {
+    let mut rig = Rig::new();
+    rig.hold("a");
+    let waiting = rig.ask("a", Wait::ForEver);
+    let not_held = Err(AskError::NotHeld(waiting));
+    assert_eq!(rig.client.heartbeat(waiting, rig.now), not_held);
+    assert_eq!(rig.client.release(waiting, rig.now), not_held);
+    assert_eq!(rig.client.amend(waiting, Amendment::default(), rig.now), not_held);
+    rig.no_command();
+}
+
+/// A lock with these heartbeats, and an amendment of its lease that cannot be sent yet.
+fn blocked(heartbeat: Option<Heartbeat>, lease: Duration) -> (Rig, LockId) {
+    let mut config = Config::default();
+    config.work_sessions = 1;
+    let mut rig = Rig::with(config);
+    let mut request = Request::new(name_of("a"));
+    request.heartbeat = heartbeat;
+    let lock = rig.client.acquire(request, rig.now).unwrap();
+    let command = rig.command();
+    rig.rows(&command, vec![granted(&command, 1)]);
+    rig.acquired(lock, 1);
+    rig.pass(Duration::from_millis(100));
+    rig.ask("b", Wait::ForEver);
+    rig.command();
+    rig.client.amend(lock, Amendment { lease: Some(lease), data: None }, rig.now).unwrap();
+    (rig, lock)
+}
+
+#[test]
+fn only_a_shorter_lease_brings_its_heartbeats_before_it_stands_in_the_row() {
+    let second = Some(Heartbeat::Every(secs(1)));
+    for (heartbeat, lease, next) in [
+        (None, secs(2), Duration::from_millis(500)),
+        (None, secs(60), secs(5)),
+        (second, secs(20), secs(1)),
+    ] {
+        let (mut rig, _) = blocked(heartbeat, lease);
+        let start = rig.now;
+        let beat = rig.until_command();
+        assert_eq!(renew(&beat).locks.len(), 1);
+        assert_eq!(rig.now.since(start), next - Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_shorter_lease_that_does_not_stand_in_the_row_ends_the_longer_one_no_earlier() {
+    let (mut rig, lock) = blocked(Some(Heartbeat::ByHand), secs(2));
+    rig.door = Door::Silent;
+    rig.pass(VALID);
+    assert_eq!(rig.event(), lost(lock, LossCause::Expired));
+    let tried = rig.ask("a", Wait::Try);
+    assert_eq!(rig.event(), Event::Busy { lock: tried, holder: None });
+}
+
+#[test]
+fn a_lease_that_stays_as_it_is_lowers_nothing() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    let amendment = Amendment { lease: Some(secs(20)), data: None };
+    rig.client.amend(lock, amendment, rig.now).unwrap();
+    amend_of(&rig.command());
+    assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn a_renewal_that_would_end_at_once_changes_nothing() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    let valid_until = rig.client.valid_until(lock);
+    let beat = rig.until_command();
+    let valid = Config::default().drift.validity(secs(1));
+    rig.now = rig.now.checked_add(valid).unwrap();
+    let mut row = verdict("a", "renewed");
+    row.0[2] = Value::Int8(1_000);
+    rig.rows(&beat, vec![row]);
+    assert_eq!((rig.events(), rig.client.valid_until(lock)), (vec![], valid_until));
+}
+
+#[test]
+fn heartbeats_that_were_lost_together_are_repeated_together() {
+    let mut rig = Rig::new();
+    for n in 0..8 {
+        rig.hold(&format!("{n}"));
+    }
+    let beat = rig.until_command();
+    rig.answer(&beat, Outcome::Lost);
+    assert_eq!(renew(&rig.until_command()).locks.len(), 8);
+}
+
+#[test]
+fn a_heartbeat_by_hand_that_failed_is_repeated_soon() {
+    let mut rig = Rig::new();
+    let mut request = Request::new(name_of("a"));
+    request.heartbeat = Some(Heartbeat::ByHand);
+    let lock = rig.client.acquire(request, rig.now).unwrap();
+    let command = rig.command();
+    rig.rows(&command, vec![granted(&command, 1)]);
+    rig.client.heartbeat(lock, rig.now).unwrap();
+    let beat = rig.until_command();
+    rig.answer(&beat, failed("40001"));
+    let start = rig.now;
+    assert_eq!(renew(&rig.until_command()).locks.len(), 1);
+    assert!(rig.now.since(start) <= secs(20) / 32);
+}
+
+#[test]
+fn a_command_whose_session_breaks_before_it_is_handed_over_is_not() {
+    let mut rig = Rig::new();
+    let lock = rig.hold("a");
+    let (session, _) = rig.opened[0];
+    let amendment = Amendment { lease: Some(secs(2)), data: None };
+    rig.client.amend(lock, amendment, rig.now).unwrap();
+    let told = rig.client.poll_output(rig.now);
+    assert!(matches!(told, pglock_core::Output::Event(Event::Renewed { .. })), "{told:?}");
+    rig.client.handle_disconnected(session, None, rig.now);
+    assert_ne!(rig.until_command().session(), session);
+}
