@@ -77,16 +77,16 @@ pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
     simulate_with(seed, Options::default())
 }
 
-/// Runs the history of a seed with some things fixed.
+/// Runs the history of a seed with some things fixed; the seed chooses the scenario if it is none of them.
 ///
 /// # Errors
 /// When a rule was broken.
 pub fn simulate_with(seed: u64, options: Options) -> Result<History, Box<Violation>> {
-    let scenario = match seed % 4 {
+    let scenario = options.scenario.unwrap_or(match seed % 4 {
         0 | 1 => Scenario::Storm,
         2 => Scenario::Calm,
         _ => Scenario::Edge,
-    };
+    });
     run_with(scenario, Tape::from_seed(seed), options).map_err(|mut violation| {
         violation.seed = Some(seed);
         violation

@@ -1,0 +1,84 @@
+//! Looks for a history that breaks a rule, in the simulated world: many seeds, on all cores. What it finds it
+//! makes small, shows, and writes into a folder.
+
+mod progress;
+mod report;
+mod search;
+mod tally;
+#[cfg(all(test, pglock_bugs))]
+mod tests;
+
+use std::path::PathBuf;
+
+use pglock_testkit::{History, Options, Violation, simulate_with};
+
+use self::progress::Progress;
+use crate::args::Simulate;
+use crate::exit::{BROKEN, Failure};
+use crate::say;
+
+/// How many histories may be tried to make one small.
+const ATTEMPTS: u32 = 5_000;
+
+pub(crate) fn simulate(args: &Simulate) -> Result<u8, Failure> {
+    let history = |seed| simulate_with(seed, options(args, seed));
+    match found(args, history)? {
+        None => Ok(0),
+        Some(violation) => {
+            tell(violation, args)?;
+            Ok(BROKEN)
+        }
+    }
+}
+
+/// Runs all histories. Says what they came by, unless one of them broke a rule.
+fn found(
+    args: &Simulate,
+    history: impl Fn(u64) -> Result<History, Box<Violation>> + Sync,
+) -> Result<Option<Box<Violation>>, Failure> {
+    if args.seed.checked_add(args.histories - 1).is_none() {
+        return Err(Failure::Usage(format!(
+            "there are no {} seeds from {} on",
+            args.histories, args.seed
+        )));
+    }
+    let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+    let jobs = args.jobs.map_or_else(cores, usize::from);
+    let mut progress = Progress::start(args.histories);
+    let found = search::search(args.seed, args.histories, jobs, history, |tally| {
+        progress.show(tally);
+    });
+    let took = progress.end();
+    match found {
+        Ok(tally) => say::answer(&report::of_none(&tally, took))?,
+        Err((_, violation)) => return Ok(Some(violation)),
+    }
+    Ok(None)
+}
+
+/// Makes the history small and shows it, before anything is written that may fail.
+fn tell(violation: Box<Violation>, args: &Simulate) -> Result<(), Failure> {
+    let steps = violation.steps;
+    let small = progress::meanwhile("a rule is broken; making its history small", || {
+        violation.shrunk(ATTEMPTS)
+    });
+    say::answer(&report::of(&small, steps))?;
+    let seed = small.seed.unwrap_or(args.seed);
+    let folder =
+        args.out.clone().unwrap_or_else(|| PathBuf::from(format!("pglock-failure-{seed}")));
+    small.write_to(&folder).map_err(|error| {
+        Failure::System(format!("cannot write to {}: {error}", folder.display()))
+    })?;
+    say::answer(&format!("its picture, its log and a test to paste: {}", folder.display()))?;
+    Ok(())
+}
+
+/// Of several kinds of world the seed chooses one.
+fn options(args: &Simulate, seed: u64) -> Options {
+    let kinds = args.faults.len() as u64;
+    let which = seed.checked_rem(kinds).and_then(|which| usize::try_from(which).ok());
+    let scenario = which.and_then(|which| args.faults.get(which)).map(|faults| (*faults).into());
+    let clients = args.clients.map(usize::from);
+    let options = clients.map_or_else(Options::default, |n| Options::default().with_clients(n));
+    scenario.map_or(options, |scenario| options.with_scenario(scenario))
+}
