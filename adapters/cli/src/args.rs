@@ -183,7 +183,7 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// How many histories
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = some)]
     pub(crate) histories: u64,
     /// How many clients compete, 1 to 100 (2 to 8 by default, as the seed says)
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=100))]
@@ -197,6 +197,14 @@ pub(crate) struct Simulate {
     /// How many threads, up to 1000 (one a core by default); what is found does not depend on it
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000))]
     pub(crate) jobs: Option<u16>,
+}
+
+fn some(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Err("there must be one at least".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// A kind of world.
