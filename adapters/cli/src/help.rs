@@ -117,7 +117,7 @@ pub(crate) const SIMULATE: &str = "\
 Each history is clients that compete for locks on a model of the server, with
 clocks that go wrong, messages that are lost or late, processes that stand
 still or crash. After every event all promises are checked. A seed gives the
-same history on any machine.
+same history on any machine, as long as pglock is of the same version.
 
 Says how much was run and which things worth meeting were met. If a rule is
 broken, the history is made small and shown; the folder has it as a picture

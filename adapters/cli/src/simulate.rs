@@ -63,14 +63,22 @@ fn tell(violation: Box<Violation>, args: &Simulate) -> Result<(), Failure> {
         violation.shrunk(ATTEMPTS)
     });
     say::answer(&report::of(&small, steps))?;
-    let seed = small.seed.unwrap_or(args.seed);
-    let folder =
-        args.out.clone().unwrap_or_else(|| PathBuf::from(format!("pglock-failure-{seed}")));
-    small.write_to(&folder).map_err(|error| {
-        Failure::System(format!("cannot write to {}: {error}", folder.display()))
-    })?;
+    let folder = keep(&small, args)?;
     say::answer(&format!("its picture, its log and a test to paste: {}", folder.display()))?;
     Ok(())
+}
+
+/// Writes a folder, and answers which.
+fn keep(violation: &Violation, args: &Simulate) -> Result<PathBuf, Failure> {
+    let seed = violation.seed.unwrap_or(args.seed);
+    let usual = || PathBuf::from(format!("pglock-failure-{seed}"));
+    let folder = args.out.clone().unwrap_or_else(usual);
+    match violation.write_to(&folder) {
+        Ok(()) => Ok(folder),
+        Err(error) => {
+            Err(Failure::System(format!("cannot write to {}: {error}", folder.display())))
+        }
+    }
 }
 
 /// Of several kinds of world the seed chooses one.
