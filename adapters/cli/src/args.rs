@@ -185,8 +185,8 @@ pub(crate) struct Simulate {
     /// How many histories
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = some)]
     pub(crate) histories: u64,
-    /// How many clients compete, 1 to 100 (2 to 8 by default, as the seed says)
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=100))]
+    /// How many clients compete, 1 to 32 (2 to 8 by default, as the seed says)
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=32))]
     pub(crate) clients: Option<u16>,
     /// What goes wrong; some of these, with commas between (all by default)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]

@@ -17,8 +17,9 @@ use crate::args::Simulate;
 use crate::exit::{BROKEN, Failure};
 use crate::say;
 
-/// How many histories may be tried to make one small.
+/// How many histories, and about how many events, may be tried to make one small.
 const ATTEMPTS: u32 = 5_000;
+const EVENTS: u64 = 20_000_000;
 
 pub(crate) fn simulate(args: &Simulate) -> Result<u8, Failure> {
     let history = |seed| simulate_with(seed, options(args, seed));
@@ -56,16 +57,21 @@ fn found(
     Ok(None)
 }
 
-/// Makes the history small and shows it, before anything is written that may fail.
+/// Says what is known already before what may take long or fail: makes the history small, and keeps it.
 fn tell(violation: Box<Violation>, args: &Simulate) -> Result<(), Failure> {
-    let steps = violation.steps;
-    let small = progress::meanwhile("a rule is broken; making its history small", || {
-        violation.shrunk(ATTEMPTS)
-    });
-    say::answer(&report::of(&small, steps))?;
+    say::answer(&report::of_broken(&violation))?;
+    let (steps, attempts) = (violation.steps, attempts(&violation));
+    let small = progress::meanwhile("making the history small", || violation.shrunk(attempts));
+    say::answer(&report::of_small(&small, steps))?;
     let folder = keep(&small, args)?;
     say::answer(&format!("its picture, its log and a test to paste: {}", folder.display()))?;
     Ok(())
+}
+
+/// How often to try to make a history smaller: a long one less often, so that nobody has to wait long.
+fn attempts(violation: &Violation) -> u32 {
+    let affordable = EVENTS / violation.steps.max(1);
+    u32::try_from(affordable).map_or(ATTEMPTS, |affordable| affordable.min(ATTEMPTS))
 }
 
 /// Writes a folder, and answers which.

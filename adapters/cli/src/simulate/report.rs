@@ -24,15 +24,16 @@ pub(super) fn of_none(tally: &Tally, took: Duration) -> String {
     text
 }
 
-/// A rule was broken: how, what happened, and how to see it again.
-pub(super) fn of(violation: &Violation, steps: u64) -> String {
-    let Violation { broken, scenario, steps: left, .. } = violation;
-    format!(
-        "{broken}\n\n{scenario:?}, made small: {left} of {steps} events are left\n\n{}\n\
-         to see it again: {}",
-        violation.timeline().text(),
-        command(violation)
-    )
+/// A rule was broken, and how to see it again.
+pub(super) fn of_broken(violation: &Violation) -> String {
+    format!("{}\nto see it again: {}\n", violation.broken, command(violation))
+}
+
+/// What is left of the history, of so many events, that the rule needs to be broken.
+pub(super) fn of_small(violation: &Violation, steps: u64) -> String {
+    let Violation { scenario, steps: left, .. } = violation;
+    let picture = violation.timeline().text();
+    format!("{scenario:?}, made small: {left} of {steps} events are left\n\n{picture}")
 }
 
 /// Runs nothing but the history in which it was found.

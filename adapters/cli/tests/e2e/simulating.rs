@@ -53,7 +53,7 @@ fn what_cannot_be_run_is_refused() {
     for (options, complaint) in [
         ("--histories 0", "there must be one at least"),
         ("--histories many", "invalid digit"),
-        ("--clients 0", "0 is not in 1..=100"),
+        ("--clients 0", "0 is not in 1..=32"),
         ("--jobs 0", "0 is not in 1..=1000"),
         ("--faults strom", "a similar value exists: 'storm'"),
         ("--faults storm,", "[possible values: storm, calm, edge]"),
