@@ -1,9 +1,11 @@
 //! The command line, as clap reads it. Knows what may be said, not what it does.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as Group, Parser};
+use clap::{Args as Group, Parser, ValueEnum, value_parser};
+use pglock_testkit::Scenario;
 use pglock_tokio::{Table, TableError};
 
 use crate::help;
@@ -52,6 +54,9 @@ pub(crate) enum Subcommand {
     /// See it work: three workers, one lock, one of them killed
     #[command(after_help = help::DEMO)]
     Demo,
+    /// Look for a history that breaks a promise, in a simulated world; needs no server
+    #[command(after_help = help::SIMULATE)]
+    Simulate(Simulate),
     /// Stops a process group before a lock can end
     #[command(hide = true)]
     Guard(Guard),
@@ -170,6 +175,57 @@ pub(crate) enum TableAction {
     },
     /// Print the statements that create the table; needs no server
     Sql,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Simulate {
+    /// The seed of the first history; the others follow
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// How many histories
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = some)]
+    pub(crate) histories: u64,
+    /// How many clients compete, 1 to 32 (2 to 8 by default, as the seed says)
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=32))]
+    pub(crate) clients: Option<u16>,
+    /// What goes wrong; some of these, with commas between (all by default)
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
+    pub(crate) faults: Vec<Faults>,
+    /// The folder for a history that broke a rule (pglock-failure-SEED by default)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How many threads, up to 1000 (one a core by default); what is found does not depend on it
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000))]
+    pub(crate) jobs: Option<u16>,
+}
+
+fn some(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Err("there must be one at least".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// A kind of world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Faults {
+    /// Anything: lost and late messages, pauses, crashes, meddling operators
+    Storm,
+    /// Little: no lock may be lost
+    Calm,
+    /// Clocks as wrong as they may be, deadlines met to the nanosecond
+    Edge,
+}
+
+impl From<Faults> for Scenario {
+    fn from(faults: Faults) -> Self {
+        match faults {
+            Faults::Storm => Self::Storm,
+            Faults::Calm => Self::Calm,
+            Faults::Edge => Self::Edge,
+        }
+    }
 }
 
 #[derive(Debug, Group)]

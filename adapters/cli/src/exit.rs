@@ -21,6 +21,8 @@ pub(crate) const REFUSED: u8 = 114;
 pub(crate) const USAGE: u8 = 115;
 /// This machine refused something.
 pub(crate) const SYSTEM: u8 = 116;
+/// A history broke a rule (`simulate`).
+pub(crate) const BROKEN: u8 = 117;
 /// The command cannot be executed.
 pub(crate) const NOT_EXECUTABLE: u8 = 126;
 /// There is no such command.

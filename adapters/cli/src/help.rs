@@ -24,6 +24,7 @@ Exit codes:
   114  the server refused
   115  the command line or a setting makes no sense
   116  this machine refused something
+  117  a simulated history broke a rule
   `pglock run` has more: see `pglock help run`.
 
 Examples:
@@ -110,4 +111,25 @@ or PGHOSTADDR names, with a table of its own that is dropped at the end. If
 none is named, it starts a private, throw-away PostgreSQL: from the programs
 in PGLOCK_PG_BIN, on the PATH, where pg_config says, or in the usual places;
 else from the image postgres:18, if a Docker engine is there.
+";
+
+pub(crate) const SIMULATE: &str = "\
+Each history is clients that compete for locks on a model of the server, with
+clocks that go wrong, messages that are lost or late, processes that stand
+still or crash. After every event all promises are checked. A seed gives the
+same history on any machine, as long as pglock is of the same version.
+
+Says how much was run and which things worth meeting were met. If a rule is
+broken, the history is made small and shown; the folder has it as a picture
+(timeline.svg), as a log, and as a test to paste (test.rs).
+
+Exit codes:
+    0  no rule was broken
+  115  the command line makes no sense
+  116  this machine refused something
+  117  a rule was broken
+
+Examples:
+  pglock simulate --histories 100000
+  pglock simulate --seed 4711 --histories 1 --clients 5 --faults edge
 ";

@@ -14,6 +14,7 @@ mod list;
 mod release;
 mod run;
 mod say;
+mod simulate;
 mod table;
 mod words;
 
@@ -44,6 +45,7 @@ fn perform(args: Args) -> Result<u8, Failure> {
             Subcommand::Release(release) => release::release(&release, &args.server).await,
             Subcommand::Table(table) => table::table(&table, &args.server).await,
             Subcommand::Demo => demo::demo(&args.server).await,
+            Subcommand::Simulate(args) => simulate::simulate(&args),
             Subcommand::Guard(guard) => run::guard::stand(&guard).await,
             Subcommand::Worker(worker) => demo::worker::work(worker, &args.server).await,
         }

@@ -2,15 +2,22 @@
 //! each was met.
 
 macro_rules! coincidences {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+    ($(#[doc = $words:literal] $name:ident),* $(,)?) => {
         /// Something worth meeting in a history.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Coincidence { $($(#[$doc])* $name),* }
+        pub enum Coincidence { $(#[doc = $words] $name),* }
 
         impl Coincidence {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What it is, as a sentence.
+            #[must_use]
+            pub fn words(self) -> &'static str {
+                let words = match self { $(Self::$name => $words),* };
+                words.trim_start()
+            }
         }
     };
 }

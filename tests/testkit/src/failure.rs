@@ -55,8 +55,9 @@ impl Violation {
         let seed = self.seed.map_or_else(|| "unknown".into(), |seed| seed.to_string());
         let clients =
             options.clients.map_or_else(|| "as drawn".into(), |clients| clients.to_string());
+        let chosen = if options.scenario.is_some() { "fixed" } else { "by the seed" };
         format!(
-            "{broken}\n{}\n\nfound under seed {seed}, clients {clients}\nscenario {scenario:?}, {} choices, \
+            "{broken}\n{}\n\nfound under seed {seed}, clients {clients}, scenario {chosen}\nscenario {scenario:?}, {} choices, \
              {steps} events\n\n{plan}\n",
             self.opinion(),
             tape.len()

@@ -42,13 +42,21 @@ impl Scenario {
 pub struct Options {
     /// How many clients there are.
     pub clients: Option<usize>,
+    /// What kind of world a seed leads to. Whoever brings a tape names it anyway.
+    pub scenario: Option<Scenario>,
 }
 
 impl Options {
     /// So many clients.
     #[must_use]
     pub const fn with_clients(self, clients: usize) -> Self {
-        Self { clients: Some(clients) }
+        Self { clients: Some(clients), ..self }
+    }
+
+    /// This kind of world, whatever the seed.
+    #[must_use]
+    pub const fn with_scenario(self, scenario: Scenario) -> Self {
+        Self { scenario: Some(scenario), ..self }
     }
 }
 

@@ -96,16 +96,16 @@ pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
     simulate_with(seed, Options::default())
 }
 
-/// Runs the history of a seed with some things fixed.
+/// Runs the history of a seed with some things fixed; the seed chooses the scenario if it is none of them.
 ///
 /// # Errors
 /// When a rule was broken.
 pub fn simulate_with(seed: u64, options: Options) -> Result<History, Box<Violation>> {
-    let scenario = match seed % 4 {
+    let scenario = options.scenario.unwrap_or(match seed % 4 {
         0 | 1 => Scenario::Storm,
         2 => Scenario::Calm,
         _ => Scenario::Edge,
-    };
+    });
     let mut history = run_with(scenario, Tape::from_seed(seed), options);
     if history.is_ok() && seed.is_multiple_of(JUDGED) {
         let judged = again(scenario, options, Tape::from_seed(seed));

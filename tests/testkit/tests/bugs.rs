@@ -4,7 +4,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 use pglock_core::bugs::{Bug, switch_on, switch_on_both};
-use pglock_testkit::{Broken, Options, Tape, Violation, run, simulate, simulate_with};
+use pglock_testkit::{Broken, Options, Scenario, Tape, Violation, run, simulate, simulate_with};
 
 /// How many histories each bug may take.
 const BUDGET: u64 = 10_000;
@@ -212,13 +212,14 @@ fn choices(test: &str) -> Vec<u64> {
 
 /// What is fixed beforehand holds for the history, for what is made of it, and for its test.
 #[test]
-fn a_fixed_number_of_clients_stays_fixed() {
-    let options = Options::default().with_clients(5);
+fn what_is_fixed_stays_fixed() {
+    let options = Options::default().with_clients(5).with_scenario(Scenario::Edge);
     switch_on(Some(Bug::M05));
     let caught = (0..BUDGET).find_map(|seed| simulate_with(seed, options).err());
     let small = caught.unwrap_or_else(|| panic!("M05 is not caught")).shrunk(ATTEMPTS);
     switch_on(None);
     assert_eq!(small.options, options);
     assert!(small.plan.contains("clients: 5,"), "{}", small.plan);
-    assert!(small.test().contains("Options::default().with_clients(5))"), "{}", small.test());
+    let run = "run_with(Scenario::Edge, tape, Options::default().with_clients(5))";
+    assert!(small.test().contains(run), "{}", small.test());
 }

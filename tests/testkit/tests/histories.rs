@@ -1,7 +1,10 @@
 //! Histories without deliberate bugs must break no rule, and each seed must give one history.
 #![allow(clippy::panic, clippy::print_stdout)]
 
-use pglock_testkit::{Coincidence, Coincidences, Scenario, Tape, run, simulate, simulate_bytes};
+use pglock_testkit::{
+    Coincidence, Coincidences, Options, Scenario, Tape, run, simulate, simulate_bytes,
+    simulate_with,
+};
 
 /// How many histories to run: `PGLOCK_HISTORIES`, or as many as a test run can spare.
 fn histories() -> u64 {
@@ -23,7 +26,7 @@ fn no_history_breaks_a_rule_and_every_coincidence_is_met() {
         let history = simulate(seed).unwrap_or_else(|violation| {
             panic!(
                 "{violation}\nto see it again: \
-                 cargo run --release -p pglock-testkit --example simulate -- --seed {seed} --histories 1"
+                 cargo run --release -p pglock-cli -- simulate --seed {seed} --histories 1"
             )
         });
         steps += history.steps;
@@ -43,6 +46,16 @@ fn the_same_seed_gives_the_same_history() {
         assert_eq!(simulate(seed), simulate(seed), "seed {seed}");
     }
     assert_ne!(simulate(0), simulate(4), "two seeds, one history");
+}
+
+#[test]
+fn a_fixed_scenario_is_that_of_every_seed() {
+    for seed in 0..8 {
+        for scenario in Scenario::ALL {
+            let fixed = simulate_with(seed, Options::default().with_scenario(scenario));
+            assert_eq!(fixed, run(scenario, Tape::from_seed(seed)), "{scenario:?} {seed}");
+        }
+    }
 }
 
 /// What happens under some seeds, on any machine and with any compiler. Changes with the core, the model and

@@ -12,6 +12,7 @@ mod looking;
 mod loss;
 mod rig;
 mod running;
+mod simulating;
 mod table;
 mod terminal;
 mod tls;

@@ -1,4 +1,4 @@
-//! On a terminal: the command can read it, and a waiter counts on in one line.
+//! On a terminal: the command can read it, and a waiter and a search count on in one line.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
-use pglock_tests::{Database, Server};
+use pglock_tests::Server;
 
-use crate::rig::{Running, holder, on};
+use crate::rig::{Running, holder, on, pglock};
 
 /// The program in a session of its own, with a terminal.
 struct Session {
@@ -20,10 +20,9 @@ struct Session {
 }
 
 impl Session {
-    fn start(database: &Database, arguments: &[&str]) -> Self {
+    fn start(program: &Command) -> Self {
         let terminal = openpty(None, None).expect("a terminal");
         let end = || Stdio::from(terminal.slave.try_clone().expect("its other end"));
-        let program = on(database, arguments);
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait"]).arg(program.get_program()).args(program.get_args());
         for (name, value) in program.get_envs() {
@@ -76,7 +75,7 @@ fn the_command_reads_the_terminal_and_hears_its_keys() {
     let database = Server::shared().database();
     let script =
         "read -r line; echo got $line; trap 'exit 4' INT; echo deaf; while :; do sleep 0.1; done";
-    let mut session = Session::start(&database, &["run", "a", "--", "sh", "-c", script]);
+    let mut session = Session::start(&on(&database, &["run", "a", "--", "sh", "-c", script]));
     session.types("words\n");
     session.shows("got words");
     session.shows("deaf");
@@ -89,7 +88,7 @@ fn a_command_whose_output_goes_elsewhere_gets_the_terminal_when_it_asks() {
     let database = Server::shared().database();
     let inner = r#""$0" run a -- sh -c 'read -r line; echo got $line' | sed 's/got/passed on/'"#;
     let script = ["run", "b", "--", "bash", "-c", inner, env!("CARGO_BIN_EXE_pglock")];
-    let mut session = Session::start(&database, &script);
+    let mut session = Session::start(&on(&database, &script));
     session.types("words\n");
     session.shows("passed on words");
     assert_eq!(session.running.code(), 0);
@@ -99,10 +98,19 @@ fn a_command_whose_output_goes_elsewhere_gets_the_terminal_when_it_asks() {
 fn a_waiter_says_for_whom_and_counts_on() {
     let database = Server::shared().database();
     let (mut first, _) = holder(&database, "a", &["--owner", "ann"], ":");
-    let mut second = Session::start(&database, &["run", "a", "--", "echo", "ran"]);
+    let mut second = Session::start(&on(&database, &["run", "a", "--", "echo", "ran"]));
     let begin = second.watched_for();
     while second.watched_for() <= begin {}
     drop(first.child.stdin.take());
     second.shows("\r\x1b[2Kran");
     assert_eq!(second.running.code(), 0);
+}
+
+#[test]
+fn a_search_says_how_far_it_is_and_leaves_its_result() {
+    let mut session = Session::start(&pglock(&["simulate", "--histories", "40"]));
+    session.shows("\r\x1b[2Kpglock: ················  0 of 40 histories, ");
+    session.shows("\r\x1b[2K40 histories, ");
+    session.shows("no rule broken");
+    assert_eq!(session.running.code(), 0);
 }
