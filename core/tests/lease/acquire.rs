@@ -530,13 +530,14 @@ fn who_waits_beside_a_waiter_waits_for_its_look() {
 }
 
 #[test]
-fn at_the_clocks_end_nobody_is_left_waiting() {
-    let mut rig = Rig::new();
-    rig.door = Door::Silent;
-    let lock = rig.ask("a", Wait::ForEver);
-    rig.now = Instant::MAX;
-    let failure = Failure::ClockExhausted;
-    assert_eq!(rig.event(), Event::Failed { lock, failure });
+fn at_the_clocks_end_nobody_is_left_waiting_and_nobody_has_waited_long_enough() {
+    for wait in [Wait::ForEver, Wait::AtMost(Duration::MAX)] {
+        let mut rig = Rig::new();
+        rig.door = Door::Silent;
+        let lock = rig.ask("a", wait);
+        rig.now = Instant::MAX;
+        assert_eq!(rig.event(), Event::Failed { lock, failure: Failure::ClockExhausted });
+    }
 }
 
 #[test]
