@@ -18,8 +18,8 @@ use crate::exit::{BROKEN, Failure};
 use crate::say;
 
 /// How many histories, and about how many events, may be tried to make one small.
-const ATTEMPTS: u32 = 5_000;
-const EVENTS: u64 = 20_000_000;
+const ATTEMPTS: u32 = 20_000;
+const EVENTS: u64 = 40_000_000;
 
 pub(crate) fn simulate(args: &Simulate) -> Result<u8, Failure> {
     let history = |seed| simulate_with(seed, options(args, seed));
