@@ -7,7 +7,7 @@ mod table;
 use std::sync::Arc;
 
 use pglock_core::{
-    LockName, Outcome, Owner, Row, Rvn, ServerError, Severity, SqlState, Statement, Token, Value,
+    LockName, Outcome, Owner, Row, Rvn, ServerError, Severity, SqlState, Statement, Value,
 };
 
 use table::Table;
@@ -218,11 +218,10 @@ impl Server {
         }
     }
 
-    /// An operator brings back a row's token of another time, which the sequence may not have reached.
-    pub fn restore(&mut self, name: &LockName, token: Token) {
+    /// An operator changes a row by hand, if there is one.
+    pub fn edit(&mut self, name: &LockName, change: impl FnOnce(&mut Record)) {
         if let Some(table) = &mut self.table {
-            let bring_back = |row: &mut Record| row.token = Some(token.as_i64());
-            table.write(name, &mut self.changes, |_| true, bring_back);
+            table.write(name, &mut self.changes, |_| true, change);
         }
     }
 

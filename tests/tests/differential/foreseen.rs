@@ -5,15 +5,24 @@ use std::collections::BTreeSet;
 use pglock_core::{LockName, Outcome, Owner, Read, Renew, Renewal, Statement};
 use pglock_testkit::Server as Model;
 
+use crate::mutants::Mutant;
 use crate::program::Action;
 
-/// What an action answers when nothing stands in its way.
-pub(crate) fn act(model: &mut Model, action: &Action) -> Outcome {
+/// What an action answers when nothing stands in its way; a mutant spoils it.
+pub(crate) fn act(model: &mut Model, action: &Action, mutant: Option<&Mutant>) -> Outcome {
+    let before = model.clone();
+    let outcome = done(model, action);
+    mutant.map_or(outcome.clone(), |mutant| mutant.spoil(action, &before, &before, model, outcome))
+}
+
+fn done(model: &mut Model, action: &Action) -> Outcome {
     match action {
         Action::Statement(statement) => return model.execute(statement),
         Action::GoWrite(name) => drop(model.foreign_write(name, &Owner::new("go").unwrap())),
         Action::GoRelease(name, rvn) => model.foreign_release(name, *rvn),
-        Action::Restore(name, token) => model.restore(name, *token),
+        Action::Restore(name, token) => {
+            model.edit(name, |row| row.token = Some(token.as_i64()));
+        }
         Action::Delete(name) => model.delete(name),
     }
     Outcome::Rows(Vec::new())
@@ -31,16 +40,21 @@ pub(crate) struct Overlap {
 
 impl Overlap {
     /// Makes both on the model.
-    pub(crate) fn on(model: &mut Model, first: &Action, second: &Action) -> Self {
+    pub(crate) fn on(
+        model: &mut Model,
+        first: &Action,
+        second: &Action,
+        mutant: Option<&Mutant>,
+    ) -> Self {
         let before = model.clone();
-        let first = act(model, first);
+        let first = act(model, first, mutant);
         let changed: BTreeSet<LockName> =
             model.take_changes().into_iter().map(|change| change.name).collect();
         let waits = waits(&before, &changed, second);
         let second = if waits {
-            finish(model, &before, second)
+            finish(model, &before, second, mutant)
         } else {
-            pass_by(model, &before, &changed, second)
+            pass_by(model, &before, &changed, second, mutant)
         };
         Self { first, waits, second }
     }
@@ -68,11 +82,11 @@ fn waits(before: &Model, changed: &BTreeSet<LockName>, second: &Action) -> bool 
 }
 
 /// What an action answers that has waited, and began when all was as before.
-fn finish(model: &mut Model, before: &Model, second: &Action) -> Outcome {
-    match second {
-        Action::Statement(statement) => model.finish(statement, before.begin(statement)),
-        _ => act(model, second),
-    }
+fn finish(model: &mut Model, begun: &Model, second: &Action, mutant: Option<&Mutant>) -> Outcome {
+    let Action::Statement(statement) = second else { return act(model, second, mutant) };
+    let before = model.clone();
+    let outcome = model.finish(statement, begun.begin(statement));
+    mutant.map_or(outcome.clone(), |mutant| mutant.spoil(second, begun, &before, model, outcome))
 }
 
 /// What an action answers that does not wait for the first one's rows: it sees them as they were and leaves
@@ -82,9 +96,10 @@ fn pass_by(
     before: &Model,
     changed: &BTreeSet<LockName>,
     second: &Action,
+    mutant: Option<&Mutant>,
 ) -> Outcome {
     let apart = apart(second, changed);
-    let outcome = apart.as_ref().map(|action| act(model, action));
+    let outcome = apart.as_ref().map(|action| act(model, action, mutant));
     if apart.as_ref() == Some(second) {
         return outcome.expect("an outcome");
     }

@@ -12,6 +12,7 @@
 
 mod foreseen;
 mod interleavings;
+mod mutants;
 mod pair;
 mod program;
 mod sequences;

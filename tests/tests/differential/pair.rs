@@ -9,6 +9,7 @@ use pglock_testkit::Server as Model;
 use pglock_tests::{Database, Server, Session};
 
 use crate::foreseen::{Overlap, act};
+use crate::mutants::Mutant;
 use crate::program::{Action, Step};
 
 /// Longer than anything takes that is not stuck.
@@ -16,6 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) struct Pair {
     model: Model,
+    mutant: Option<Mutant>,
     sql: Sql,
     first: Session,
     second: Session,
@@ -48,6 +50,7 @@ impl Pair {
         let database = Server::shared().database();
         Self {
             model: Model::without_table(),
+            mutant: None,
             sql: Sql::new(&Table::default()),
             first: database.connect().await,
             second: database.connect().await,
@@ -57,6 +60,11 @@ impl Pair {
             kept: 0,
             database,
         }
+    }
+
+    /// With a model that makes a mistake.
+    pub(crate) fn spoilt_by(self, mutant: Mutant) -> Self {
+        Self { mutant: Some(mutant), ..self }
     }
 
     /// An empty table on either side.
@@ -107,7 +115,7 @@ impl Pair {
         if !matches!(action, Action::Statement(statement) if waits_shortly(statement)) {
             self.unlock_all().await;
         }
-        let model = act(&mut self.model, action);
+        let model = act(&mut self.model, action, self.mutant.as_ref());
         let server = self.perform(&self.first, action).await;
         match action {
             Action::Statement(Statement::Read(_)) => same("the rows read", &model, &server),
@@ -118,7 +126,7 @@ impl Pair {
     /// The first action is done and holds its row; the second one may have to wait for it.
     async fn behind(&mut self, first: &Action, second: &Action) -> Result<(), String> {
         self.unlock_all().await;
-        let expected = Overlap::on(&mut self.model, first, second);
+        let expected = Overlap::on(&mut self.model, first, second, self.mutant.as_ref());
 
         self.first.execute("BEGIN").await;
         let done_first = self.perform(&self.first, first).await;

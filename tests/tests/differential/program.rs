@@ -12,7 +12,7 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-const NAMES: [&str; 3] = ["a", "b ", "ä"];
+pub(crate) const NAMES: [&str; 3] = ["a", "b ", "ä"];
 
 /// Something that happens on both servers.
 #[derive(Clone, Debug)]
@@ -63,7 +63,8 @@ fn on_a_row() -> impl Strategy<Value = Action> {
 }
 
 fn on_the_table() -> impl Strategy<Value = Action> {
-    let read = Just(Statement::Read(Read::All { prefix: "a".into() }));
+    let read = select(&["", "a"][..])
+        .prop_map(|prefix| Statement::Read(Read::All { prefix: prefix.into() }));
     prop_oneof![
         8 => read,
         8 => Just(Statement::CreateTable),
