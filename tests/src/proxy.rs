@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketA
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use url::Url;
 
@@ -28,6 +29,8 @@ pub enum Fault {
     ReplyLost,
     /// It does not get through, and its connection stays open in silence.
     Silence,
+    /// It gets through so much later, also if its client has given up by then.
+    Late(Duration),
 }
 
 /// One exchange of question and answer with the server.
@@ -239,6 +242,7 @@ impl Wire {
                 Some(Fault::RequestLost) => return Ok(()),
                 Some(Fault::ReplyLost) => self.doomed.store(true, Ordering::SeqCst),
                 Some(Fault::Silence) => self.fall_silent(),
+                Some(Fault::Late(delay)) => thread::sleep(delay),
             }
             self.carry(&frame, &self.server)?;
             if let Some(round_trip) = reading.ends(&frame) {
