@@ -16,6 +16,7 @@ mod newcomer;
 mod person;
 mod search;
 mod ticks;
+mod words;
 #[expect(
     clippy::indexing_slicing,
     reason = "the world's own indices; if one is wrong the search is worthless"
@@ -126,6 +127,8 @@ pub struct Explored {
     pub transitions: u64,
     /// In how many of them nothing can happen any more.
     pub ends: u64,
+    /// Whether each of the bounds was reached in one of them: none is so wide that it means nothing.
+    pub exhausted: bool,
     /// How many steps it takes to reach the one that is the farthest from the beginning.
     pub deepest: u64,
 }
@@ -171,4 +174,9 @@ impl std::error::Error for Counterexample {}
 /// When a rule is broken, with a shortest way to break one.
 pub fn enumerate(bounds: &Bounds) -> Result<Explored, Box<Counterexample>> {
     search::search(bounds)
+}
+
+/// What cannot be, unless the core refuses the settings or the name of this world.
+fn not_possible(error: impl fmt::Display) -> Broken {
+    Broken { by: "S4", words: format!("the world cannot begin: {error}"), overlap: None }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pglock_core::{CommandId, Outcome, Rvn, SessionId, Statement, Value};
+use pglock_core::{Command, CommandId, Outcome, Rvn, SessionId, Statement, Value};
 
 use super::left::{Left, spend};
 
@@ -39,35 +39,58 @@ pub(super) struct Reply {
 }
 
 impl Request {
+    /// A command on its way; `ripe` as the row is now.
+    pub(super) fn new(who: Who, command: &Command, ripe: bool) -> Self {
+        let statement = command.statement().clone();
+        let takes_over =
+            matches!(&statement, Statement::Acquire(acquire) if acquire.seen.is_some());
+        let (session, command) = (command.session(), command.id());
+        Self { who, session, command, statement, ripe: ripe && takes_over }
+    }
+
     /// Whether running it could change a row that shows one of `numbers`, or may be free.
     pub(super) fn may_change(&self, numbers: &[Rvn], free: bool) -> bool {
-        let any_of = |mine: &[Rvn]| mine.iter().any(|mine| numbers.contains(mine));
-        match &self.statement {
-            Statement::Acquire(acquire) => {
-                free || any_of(&acquire.mine) || acquire.seen.is_some_and(|seen| any_of(&[seen]))
-            }
-            Statement::Renew(renew) => renew.locks.iter().any(|renewal| any_of(&renewal.mine)),
-            Statement::Release(release) => any_of(&release.mine),
-            _ => false,
+        let shown = |mine: &[Rvn]| mine.iter().any(|mine| numbers.contains(mine));
+        if let Statement::Acquire(acquire) = &self.statement {
+            free || shown(&acquire.mine) || acquire.seen.is_some_and(|seen| shown(&[seen]))
+        } else if let Statement::Renew(renew) = &self.statement {
+            renew.locks.iter().any(|renewal| shown(&renewal.mine))
+        } else if let Statement::Release(release) = &self.statement {
+            shown(&release.mine)
+        } else {
+            false
         }
     }
 
     /// The number it writes.
     pub(super) fn writes(&self) -> Option<Rvn> {
-        match &self.statement {
-            Statement::Acquire(acquire) => Some(acquire.new),
-            Statement::Renew(renew) => renew.locks.first().map(|renewal| renewal.new),
-            _ => None,
+        if let Statement::Acquire(acquire) = &self.statement {
+            Some(acquire.new)
+        } else if let Statement::Renew(renew) = &self.statement {
+            renew.locks.first().map(|renewal| renewal.new)
+        } else {
+            None
         }
+    }
+
+    pub(super) const fn renews(&self) -> bool {
+        matches!(self.statement, Statement::Renew(_))
+    }
+
+    pub(super) const fn gives_back(&self) -> bool {
+        matches!(self.statement, Statement::Release(_))
     }
 
     /// Takes it off what may still happen, if it may.
     pub(super) const fn spend(&self, left: &mut Left) -> bool {
-        match self.statement {
-            Statement::Renew(_) => spend(&mut left.heartbeats, 1),
-            Statement::Release(_) => spend(&mut left.releases, 1),
-            _ => spend(&mut left.tries, 1),
-        }
+        let kind = if self.renews() {
+            &mut left.heartbeats
+        } else if self.gives_back() {
+            &mut left.releases
+        } else {
+            &mut left.tries
+        };
+        spend(kind, 1)
     }
 }
 
@@ -91,7 +114,12 @@ impl fmt::Display for Request {
             Statement::Renew(_) => "renewal",
             Statement::Release(_) => "release",
             Statement::Read(_) => "look",
-            _ => "statement",
+            Statement::Amend(_)
+            | Statement::Evict(_)
+            | Statement::CreateTable
+            | Statement::CheckTable
+            | Statement::DropTable
+            | _ => "statement",
         };
         write!(f, "{}'s {kind} #{}", self.who, self.command.as_u64())
     }

@@ -13,9 +13,7 @@ use crate::oracle::{Verdict, broken};
 pub(super) fn check(mut books: Books, name: &LockName, bounds: &Bounds) -> Verdict {
     let who = Who { client: MOST, life: 0 };
     let config = ticks::config(bounds.lease, false);
-    let Some(mut person) = Person::new(who, config) else {
-        return broken("L3", "the settings are refused");
-    };
+    let mut person = Person::new(who, config)?;
     let mut touch = Touch::Ask(name);
     for tick in 0..=bounds.lease {
         let now = Rate::Fast.reading(tick);
@@ -23,11 +21,9 @@ pub(super) fn check(mut books: Books, name: &LockName, bounds: &Bounds) -> Verdi
         person = done.person;
         let mut commands = done.commands;
         while let Some(command) = commands.pop() {
-            let (session, command, statement) =
-                (command.session(), command.id(), command.statement().clone());
-            let request =
-                Request { who, session, command, statement, ripe: books.is_ripe(bounds.lease) };
+            let request = Request::new(who, &command, books.is_ripe(bounds.lease));
             let outcome = books.run(&request)?;
+            let Request { session, command, .. } = request;
             let reply = Reply { who, session, command, outcome };
             let done = person.touch(Touch::Reply(&reply), now)?;
             person = done.person;

@@ -9,6 +9,7 @@ use pglock_core::{
 };
 
 use super::message::{Reply, Who};
+use super::not_possible;
 use crate::oracle::{Broken, Verdict, broken};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,15 +71,20 @@ pub(super) struct Done {
 /// More outputs in a row than any moment needs.
 const TOO_MANY_OUTPUTS: u32 = 100;
 
+const SEED: u64 = 7;
+
 impl Person {
-    /// A client that was never there before; all share a seed, but no identity.
-    pub(super) fn new(who: Who, config: Config) -> Option<Self> {
-        let mut identity = [0x5A; 16];
-        identity[0] = u8::try_from(who.client).ok()?;
-        identity[1] = who.life;
-        let client = Client::new(config, Identity::new(identity), 7).ok()?;
-        let wish = Wish::Nothing;
-        Some(Self { who, client, wish, lines: Vec::new(), until: None, wakes: None })
+    /// A client that was never there before; it shares its seed with all, its identity with nobody.
+    pub(super) fn new(who: Who, config: Config) -> Result<Self, Broken> {
+        let mut identity = [who.life; 16];
+        identity[0] = u8::try_from(who.client).unwrap_or(u8::MAX);
+        match Client::new(config, Identity::new(identity), SEED) {
+            Ok(client) => {
+                let wish = Wish::Nothing;
+                Ok(Self { who, client, wish, lines: Vec::new(), until: None, wakes: None })
+            }
+            Err(error) => Err(not_possible(error)),
+        }
     }
 
     pub(super) const fn wish(&self) -> Wish {
@@ -250,10 +256,8 @@ impl Done {
     }
 
     fn send(&mut self, command: Command) -> Verdict {
-        let lock = match command.statement() {
-            Statement::Renew(_) => self.person.held(),
-            _ => None,
-        };
+        let renews = matches!(command.statement(), Statement::Renew(_));
+        let lock = self.person.held().filter(|_| renews);
         let session = command.session();
         let lines = &mut self.person.lines;
         let Some(line) = lines.iter_mut().find(|line| line.session == session) else {

@@ -2,8 +2,9 @@
 //! found on a shortest way.
 
 use super::interned::Interned;
-use super::message::Message;
-use super::world::{Cause, Choice, State, World};
+use super::left::Left;
+use super::words;
+use super::world::{Choice, State, World};
 use super::{Bounds, Counterexample, Explored};
 use crate::oracle::Broken;
 
@@ -37,113 +38,89 @@ impl Map {
     }
 }
 
+struct Search<'a> {
+    world: World<'a>,
+    map: Map,
+    explored: Explored,
+    /// How little was left of each bound.
+    least: Left,
+}
+
 pub(super) fn search(bounds: &Bounds) -> Result<Explored, Box<Counterexample>> {
-    let mut world = match World::new(bounds) {
-        Ok(world) => world,
-        Err(error) => unreachable!("{error}"),
-    };
+    let world = World::new(bounds)
+        .map_err(|broken| Box::new(Counterexample { broken, path: Vec::new(), states: 0 }))?;
     let mut map = Map { states: Interned::new(), from: Vec::new() };
     map.add(world.first(), 0);
-    let mut explored = Explored { states: 0, transitions: 0, ends: 0, deepest: 0 };
-    let mut choices = Vec::new();
-    let mut number = 0;
-    let mut level_ends_at = 1;
-    while (number as usize) < map.states.len() {
-        let state = *map.states.get(number);
-        if number as usize == level_ends_at {
-            level_ends_at = map.states.len();
-            explored.deepest += 1;
-        }
-        world.choices(&state, &mut choices);
-        let before = explored.transitions;
-        for choice in choices.iter().copied() {
-            match world.after(&state, choice) {
-                Ok(None) => {}
-                Ok(Some(next)) => {
-                    explored.transitions += 1;
-                    if map.add(next, number)
-                        && let Err(broken) = world.check(&next)
-                    {
-                        return Err(told(&mut world, &map, number, Some(choice), broken));
-                    }
-                }
-                Err(broken) => return Err(told(&mut world, &map, number, Some(choice), broken)),
-            }
-        }
-        if explored.transitions == before {
-            explored.ends += 1;
-            if let Err(broken) = world.check_end(&state) {
-                return Err(told(&mut world, &map, number, None, broken));
-            }
-        }
-        number += 1;
-    }
-    explored.states = map.states.len() as u64;
-    if std::env::var("PGLOCK_PARTS").is_ok() {
-        eprintln!("{:?}", world.parts());
-        if std::env::var("DUMP").is_ok() {
-            world.dump();
-        }
-    }
-    Ok(explored)
+    let explored = Explored { states: 0, transitions: 0, ends: 0, deepest: 0, exhausted: false };
+    let mut search = Search { world, map, explored, least: bounds.left };
+    search.go()?;
+    Ok(search.explored)
 }
 
-/// The way to a state, and what then went wrong.
-fn told(
-    world: &mut World<'_>,
-    map: &Map,
-    number: u32,
-    last: Option<Choice>,
-    broken: Broken,
-) -> Box<Counterexample> {
-    let way = map.way_to(number);
-    let mut path = Vec::new();
-    let mut tick = 0;
-    for pair in way.windows(2) {
-        if let [state, next] = pair
-            && let Some(choice) = choice_between(world, state, next)
-        {
-            path.push(format!("{tick:>3}: {}", words(world, state, choice)));
+impl Search<'_> {
+    fn go(&mut self) -> Result<(), Box<Counterexample>> {
+        let mut choices = Vec::new();
+        let mut farther = 1;
+        for number in 0.. {
+            let known = self.map.states.len();
+            if number as usize == known {
+                break;
+            }
+            if number as usize == farther {
+                farther = known;
+                self.explored.deepest += 1;
+            }
+            self.world.choices(self.map.states.get(number), &mut choices);
+            self.follow(number, &choices)?;
+        }
+        self.explored.exhausted = self.least == Left::default();
+        self.explored.states = self.map.states.len() as u64;
+        Ok(())
+    }
+
+    /// Makes each choice in a state.
+    fn follow(&mut self, number: u32, choices: &[Choice]) -> Result<(), Box<Counterexample>> {
+        let state = *self.map.states.get(number);
+        let mut ends = true;
+        for choice in choices.iter().copied() {
+            let after = self.world.after(&state, choice);
+            let after = after.map_err(|broken| self.told(number, Some(choice), broken))?;
+            let Some(next) = after else { continue };
+            ends = false;
+            self.explored.transitions += 1;
+            if self.map.add(next, number) {
+                self.least = self.least.least(next.left);
+                let verdict = self.world.check(&next);
+                verdict.map_err(|broken| self.told(number, Some(choice), broken))?;
+            }
+        }
+        if ends {
+            self.explored.ends += 1;
+            let verdict = self.world.check_end(&state);
+            verdict.map_err(|broken| self.told(number, None, broken))?;
+        }
+        Ok(())
+    }
+
+    /// The way to a state and what happened there, in words.
+    fn told(&mut self, number: u32, last: Option<Choice>, broken: Broken) -> Box<Counterexample> {
+        let way = self.map.way_to(number);
+        let mut choices = Vec::new();
+        for (state, next) in way.iter().zip(way.iter().skip(1)) {
+            choices.extend(self.choice_between(state, next));
+        }
+        let mut path = Vec::new();
+        let mut tick = 0;
+        for (state, choice) in way.iter().zip(choices.into_iter().chain(last)) {
+            path.push(format!("{tick:>3}: {}", words::of(&self.world, state, choice)));
             tick += u32::from(choice == Choice::Tick);
         }
+        Box::new(Counterexample { broken, path, states: self.map.states.len() as u64 })
     }
-    if let (Some(state), Some(choice)) = (way.last(), last) {
-        path.push(format!("{tick:>3}: {}", words(world, state, choice)));
-    }
-    Box::new(Counterexample { broken, path, states: map.states.len() as u64 })
-}
 
-fn choice_between(world: &mut World<'_>, state: &State, next: &State) -> Option<Choice> {
-    let mut choices = Vec::new();
-    world.choices(state, &mut choices);
-    choices
-        .into_iter()
-        .find(|choice| world.after(state, *choice).is_ok_and(|after| after == Some(*next)))
-}
-
-fn words(world: &World<'_>, state: &State, choice: Choice) -> String {
-    let message = |message| match world.message(message) {
-        Message::Request(request) => request.to_string(),
-        Message::Reply(reply) => reply.to_string(),
-    };
-    match choice {
-        Choice::Tick => "a tick passes".into(),
-        Choice::Run(number) => format!("{} reaches the server", message(number)),
-        Choice::Lose(number) => format!("{} is lost", message(number)),
-        Choice::Crash(client) => format!("{} crashes", world.who(state, client)),
-        Choice::Touch(client, cause) => {
-            let who = world.who(state, client);
-            let what = match cause {
-                Cause::Wake => format!("{who} wakes up"),
-                Cause::Ask => format!("{who} is asked for the lock"),
-                Cause::LetGo => format!("{who} is told to let go"),
-                Cause::Reply(number) => format!("{who} gets {}", message(number)),
-                Cause::Break(session) => format!("{who} loses connection {}", session.as_u64()),
-            };
-            let done = world.feel(state, client, cause).ok().flatten();
-            let events = done.map_or_else(Vec::new, |done| done.events);
-            let heard = events.iter().map(|event| format!("; {event:?}"));
-            what + &heard.collect::<String>()
-        }
+    fn choice_between(&mut self, state: &State, next: &State) -> Option<Choice> {
+        let mut choices = Vec::new();
+        self.world.choices(state, &mut choices);
+        choices.into_iter().find(|choice| self.world.after(state, *choice) == Ok(Some(*next)))
     }
 }
