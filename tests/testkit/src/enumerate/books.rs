@@ -73,7 +73,7 @@ impl Books {
             Statement::Acquire(acquire) => {
                 self.check_take_over(before, acquire, request)?;
                 if after.rvn != Some(acquire.new) || after.token <= self.last_token {
-                    return broken("S3", format!("{request} has drawn {after:?} after {before:?}"));
+                    return broken("S3", format!("{request} has not drawn a greater token"));
                 }
                 self.last_token = after.token;
                 self.holder = Some(request.who);

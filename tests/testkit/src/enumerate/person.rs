@@ -76,8 +76,9 @@ const SEED: u64 = 7;
 impl Person {
     /// A client that was never there before; it shares its seed with all, its identity with nobody.
     pub(super) fn new(who: Who, config: Config) -> Result<Self, Broken> {
-        let mut identity = [who.life; 16];
+        let mut identity = [0x5A; 16];
         identity[0] = u8::try_from(who.client).unwrap_or(u8::MAX);
+        identity[1] = who.life;
         match Client::new(config, Identity::new(identity), SEED) {
             Ok(client) => {
                 let wish = Wish::Nothing;
@@ -178,7 +179,7 @@ impl Person {
         self.wish = match (event, self.wish) {
             (Event::Acquired { lock, grant }, Wish::Asks(asks)) if *lock == asks => {
                 if !fresh(&grant.valid_until) {
-                    return broken("S4", format!("a success that came too late counts: {event:?}"));
+                    return broken("S4", "a success that came too late counts");
                 }
                 Wish::Holds(asks)
             }
@@ -186,7 +187,7 @@ impl Person {
                 if *lock == mine =>
             {
                 if !believed || !fresh(valid_until) {
-                    return broken("S4", format!("a lock that had expired is back: {event:?}"));
+                    return broken("S4", "a lock that had expired is back");
                 }
                 self.wish
             }
@@ -224,7 +225,7 @@ impl Person {
             return broken("S4", format!("its user {:?}, the client holds another", self.wish));
         }
         if self.held().is_some() && self.until.is_none_or(|until| until <= now) {
-            return broken("S2", format!("held at {now:?} though valid until {:?}", self.until));
+            return broken("S2", "a lock is held beyond its deadline");
         }
         Ok(())
     }
