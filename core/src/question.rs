@@ -123,6 +123,13 @@ impl Questions {
         id
     }
 
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        for asked in self.asked.values_mut() {
+            change(&mut asked.next);
+            change(&mut asked.give_up);
+        }
+    }
+
     /// When the first question is to be asked.
     pub(crate) fn next_ask(&self) -> Option<Instant> {
         self.asked.values().filter(|asked| !asked.on_its_way).map(|asked| asked.next).min()

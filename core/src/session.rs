@@ -83,6 +83,13 @@ impl State {
         }
     }
 
+    const fn deadline_mut(&mut self) -> Option<&mut Instant> {
+        match self {
+            Self::Connecting { deadline, .. } | Self::Busy { deadline, .. } => Some(deadline),
+            Self::Closed | Self::Idle { .. } => None,
+        }
+    }
+
     const fn deadline(self) -> Option<Instant> {
         match self {
             Self::Connecting { deadline, .. } | Self::Busy { deadline, .. } => Some(deadline),
@@ -122,6 +129,18 @@ impl Sessions {
             failures: 0,
             retry_at: Instant::default(),
         }
+    }
+
+    /// A moment to connect again that is over is as good as none.
+    pub(crate) fn forget_retry(&mut self, now: Instant) {
+        if self.retry_at <= now {
+            self.retry_at = Instant::default();
+        }
+    }
+
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        change(&mut self.retry_at);
+        self.lanes.iter_mut().filter_map(|lane| lane.state.deadline_mut()).for_each(change);
     }
 
     /// An idle session for work, or one to be opened.

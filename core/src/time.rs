@@ -46,6 +46,11 @@ impl Instant {
     pub fn saturating_add(self, span: Duration) -> Self {
         self.checked_add(span).unwrap_or(Self::MAX)
     }
+
+    /// The reading `span` earlier, or the first one; what never comes does not come earlier.
+    pub(crate) fn saturating_sub(self, span: Duration) -> Self {
+        if self == Self::MAX { self } else { Self(self.0.saturating_sub(nanos(span))) }
+    }
 }
 
 /// How far a clock may be wrong: the relative error of its rate, and its granularity.

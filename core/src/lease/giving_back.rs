@@ -71,6 +71,12 @@ impl GivingBack {
         }
     }
 
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        change(&mut self.next);
+        change(&mut self.pointless_at);
+        self.tell.iter_mut().for_each(|(_, valid_until)| change(valid_until));
+    }
+
     /// Does not go on for longer than the client's patience.
     pub(crate) fn hurry(&mut self, context: &Context<'_>) {
         let soon = context.now.saturating_add(context.config.patience);

@@ -130,6 +130,13 @@ impl Held {
         Ok(held)
     }
 
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        let Self { sent, valid_until, change_at, next, asked_at, risk_at, on_its_way, .. } = self;
+        [sent, valid_until, change_at].into_iter().for_each(&mut *change);
+        [next, asked_at, risk_at].into_iter().flatten().for_each(&mut *change);
+        on_its_way.iter_mut().for_each(|sent| change(&mut sent.at));
+    }
+
     pub(crate) const fn lock(&self) -> LockId {
         self.lock
     }

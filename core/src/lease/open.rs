@@ -82,6 +82,11 @@ impl Open {
         Self { mine: Vec::new(), timing: None, on_its_way: None, next, failures: 0, moves: 0 }
     }
 
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        change(&mut self.next);
+        self.on_its_way.iter_mut().for_each(|sent| change(&mut sent.at));
+    }
+
     pub(crate) const fn is_on_its_way(&self) -> bool {
         self.on_its_way.is_some()
     }

@@ -53,6 +53,16 @@ impl Row {
         Self { name, waiters: VecDeque::new(), sighting: None, stage }
     }
 
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        self.waiters.iter_mut().for_each(|waiter| waiter.each_moment(change));
+        self.sighting.iter_mut().for_each(|sighting| sighting.each_moment(change));
+        match &mut self.stage {
+            Stage::Open(open) => open.each_moment(change),
+            Stage::Held(held) => held.each_moment(change),
+            Stage::GivingBack(giving_back) => giving_back.each_moment(change),
+        }
+    }
+
     // What the caller asks.
 
     pub(crate) fn acquire(&mut self, waiter: Waiter, context: &mut Context<'_>) {

@@ -37,6 +37,10 @@ impl Sighting {
         self.since
     }
 
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        change(&mut self.since);
+    }
+
     /// Whether the holder is the same person, though its number may have changed.
     pub(crate) fn same_holder(&self, holder: &Holder) -> bool {
         self.owner == holder.owner && self.token == holder.token

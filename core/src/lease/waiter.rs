@@ -53,6 +53,11 @@ impl Waiter {
         }
     }
 
+    pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        change(&mut self.since);
+        self.give_up.iter_mut().for_each(change);
+    }
+
     pub(crate) const fn waits_its_turn(&self) -> bool {
         match self.request.wait {
             Wait::ForEver | Wait::AtMost(_) => true,

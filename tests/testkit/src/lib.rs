@@ -32,6 +32,7 @@ mod coincidence;
     reason = "the world's own indices; if one is wrong the history is worthless"
 )]
 mod ending;
+pub mod enumerate;
 mod failure;
 mod judge;
 #[expect(
