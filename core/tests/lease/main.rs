@@ -9,6 +9,7 @@
 mod acquire;
 mod held;
 mod question;
+mod rebase;
 mod rig;
 mod session;
 mod snapshots;

@@ -47,7 +47,7 @@ fn users_that_let_go() {
 #[test]
 fn waiters_that_look() {
     explore("waiters that look", |bounds| {
-        bounds.with_lease(2).with_polls().with_tries(4).with_heartbeats(2).with_losses(1)
+        bounds.with_polls().with_tries(4).with_heartbeats(2).with_losses(1)
     });
 }
 
@@ -107,6 +107,7 @@ mod bugs {
     fn world(bug: Bug) -> Bounds {
         let world = Bounds::new([Slow, Fast]).with_lease(2).with_tries(4).with_releases(1);
         match bug {
+            Bug::M07 => world.with_lease(4).with_polls().with_heartbeats(1),
             Bug::M17 => world.with_partings(1),
             Bug::M18 => world.with_lease(7).with_tries(3).with_heartbeats(2).with_losses(1),
             Bug::M59 => world.with_heartbeats(1).with_lateness(2),

@@ -69,7 +69,7 @@ pub(super) fn config(ticks: u16, polls: bool) -> Config {
     config.heartbeat = Some(Heartbeat::Every(lease / 4));
     config.reply_deadline = lease / 6;
     config.drift = Drift::new(200_000, Duration::ZERO).unwrap_or_default();
-    config.poll = if polls { lease } else { Duration::from_secs(1_000_000) };
+    config.poll = if polls { lease * 2 / 3 } else { Duration::from_secs(1_000_000) };
     config.patience = Duration::from_secs(3_000_000);
     config.backoff = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(1) };
     config.work_sessions = 1;
