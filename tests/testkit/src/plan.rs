@@ -213,6 +213,11 @@ impl Plan {
         self.config.lease * tape.pick(&[4, 2, 8, 1, 16]) / 4
     }
 
+    /// The longest that a user asks for.
+    pub(crate) fn longest_lease(&self) -> Duration {
+        if self.mixed_leases { self.config.lease * 4 } else { self.config.lease }
+    }
+
     /// How long a span lasts at most that is counted on a client's clock.
     pub(crate) fn slowest(&self, span: u64) -> u64 {
         let span = u128::from(span) * 1_000_000 / u128::from(1_000_000 - self.ppm);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pglock_core::{Acquire, Grant as Told, LockId, Rvn, Statement};
 
@@ -224,9 +225,10 @@ impl Book {
             Some(rvn) if rvn == acquire.new => return self.run_twice(before, after),
             Some(_) if self.current_is_idle_of(entry) => {}
             Some(rvn) if Some(rvn) == acquire.seen => {
-                let lease = entry.lease_to_watch(before, acquire);
-                self.check_age(entry, before, lease)?;
-                self.check_promptness(entry, before, lease)?;
+                self.check_age(entry, before, entry.lease_to_watch(before, acquire.lease))?;
+                // It may have stood behind a user whose longer lease made them watch longer.
+                let longest = entry.plan.longest_lease();
+                self.check_promptness(entry, before, entry.lease_to_watch(before, longest))?;
             }
             Some(rvn) => {
                 return broken(
@@ -392,13 +394,13 @@ impl Book {
 }
 
 impl Entry<'_> {
-    /// How long a challenger must see the row unchanged.
-    fn lease_to_watch(&self, row: &Record, acquire: &Acquire) -> u64 {
+    /// How long a challenger whose own lease is `own` must see the row unchanged.
+    fn lease_to_watch(&self, row: &Record, own: Duration) -> u64 {
         let marked = row.rvn.is_some_and(Rvn::is_marked);
         let foreign = self.plan.config.foreign;
         match row.lease_ms.and_then(|lease| u64::try_from(lease).ok()) {
             Some(lease) if marked => lease * 1_000_000,
-            Some(_) | None => nanos(acquire.lease.max(foreign.lease) + foreign.heartbeat * 2),
+            Some(_) | None => nanos(own.max(foreign.lease) + foreign.heartbeat * 2),
         }
     }
 
