@@ -188,7 +188,7 @@ pub(crate) struct Simulate {
     /// How many clients compete, 1 to 32 (2 to 8 by default, as the seed says)
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=32))]
     pub(crate) clients: Option<u16>,
-    /// What goes wrong; some of these, with commas between (all by default)
+    /// What goes wrong; some of these, with commas between (the first three by default)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
     pub(crate) faults: Vec<Faults>,
     /// The folder for a history that broke a rule (pglock-failure-SEED by default)
@@ -216,6 +216,18 @@ pub(crate) enum Faults {
     Calm,
     /// Clocks as wrong as they may be, deadlines met to the nanosecond
     Edge,
+    /// The server fails over and may lose its last commits: breaks rules, and is only run if it is named
+    FailOver,
+}
+
+impl Faults {
+    /// What somebody writes who wants this kind of world.
+    pub(crate) fn name_of(scenario: Scenario) -> String {
+        let faults =
+            Self::value_variants().iter().find(|faults| Scenario::from(**faults) == scenario);
+        let value = faults.and_then(Self::to_possible_value);
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 impl From<Faults> for Scenario {
@@ -224,6 +236,7 @@ impl From<Faults> for Scenario {
             Faults::Storm => Self::Storm,
             Faults::Calm => Self::Calm,
             Faults::Edge => Self::Edge,
+            Faults::FailOver => Self::FailOver,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod table;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pglock_core::{
@@ -58,6 +59,7 @@ pub struct Change {
 pub struct Server {
     table: Option<Table>,
     read_only: bool,
+    timeline: u32,
     changes: Vec<Change>,
 }
 
@@ -71,7 +73,7 @@ impl Server {
     /// A server without a lock table.
     #[must_use]
     pub const fn without_table() -> Self {
-        Self { table: None, read_only: false, changes: Vec::new() }
+        Self { table: None, read_only: false, timeline: 1, changes: Vec::new() }
     }
 
     /// A server with an empty lock table.
@@ -83,6 +85,47 @@ impl Server {
     /// Makes the server a standby, which refuses all but reading, or a primary again.
     pub const fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
+    }
+
+    /// The timeline of its write-ahead log; each fail-over begins another.
+    #[must_use]
+    pub const fn timeline(&self) -> u32 {
+        self.timeline
+    }
+
+    /// A standby is promoted in its place that had received what was committed before `replica` was cloned from
+    /// it: all since then is gone, the tokens drawn and the rows locked included.
+    ///
+    /// ```
+    /// use pglock_core::{LockName, Owner};
+    /// use pglock_testkit::Server;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut server = Server::with_table();
+    /// let replica = server.clone();
+    /// let name = LockName::new("invoice-42")?;
+    /// server.foreign_write(&name, &Owner::new("go")?);
+    /// server.fail_over(&replica);
+    /// assert_eq!((server.row(&name), server.timeline()), (None, 2));
+    /// # Ok(()) }
+    /// ```
+    pub fn fail_over(&mut self, replica: &Self) {
+        self.lose_tail(replica);
+        self.timeline += 1;
+    }
+
+    /// It crashes and has lost what was committed since `earlier` was cloned from it, as with
+    /// `synchronous_commit` off: on the same timeline nothing shows that.
+    pub fn lose_tail(&mut self, earlier: &Self) {
+        let rows = |server: &Self| server.table.clone().unwrap_or_default().rows;
+        let (now, then) = (rows(self), rows(earlier));
+        let names: BTreeSet<&LockName> = now.keys().chain(then.keys()).collect();
+        for name in names.into_iter().filter(|name| now.get(name) != then.get(name)) {
+            let (before, after) = (now.get(name).cloned(), then.get(name).cloned());
+            self.changes.push(Change { name: name.clone(), before, after });
+        }
+        self.table.clone_from(&earlier.table);
+        self.table.iter_mut().for_each(|table| table.locked.clear());
     }
 
     /// Runs a statement. One that needs a row which a stranger has locked fails, as if its lock

@@ -46,6 +46,7 @@ pub(crate) enum Weather {
     ForeignBeat {
         foreigner: usize,
     },
+    FailOver,
 }
 
 /// A client of the Go library on a row.
@@ -68,6 +69,7 @@ impl World {
             self.again(Weather::Clog { client });
         }
         self.again(Weather::ServerCrash);
+        self.again(Weather::FailOver);
         self.again(Weather::LockRow);
         self.again(Weather::LockTable);
         self.again(Weather::Meddle);
@@ -97,6 +99,7 @@ impl World {
             Weather::Crash { .. } => gap.crash,
             Weather::Clog { .. } => gap.clog,
             Weather::ServerCrash => gap.server_crash,
+            Weather::FailOver => gap.fail_over,
             Weather::LockRow => gap.row_locked,
             Weather::LockTable => gap.table_locked,
             Weather::Meddle => gap.meddling,
@@ -125,6 +128,7 @@ impl World {
             }
             Weather::Clog { client } if recurs => self.clog(client),
             Weather::ServerCrash if recurs => self.crash_server(),
+            Weather::FailOver if recurs => return self.fail_over(),
             Weather::LockRow if recurs => self.lock_row(),
             Weather::LockTable if recurs => self.lock_table(),
             Weather::Meddle if recurs => return self.meddle(),
@@ -139,6 +143,7 @@ impl World {
             | Weather::Crash { .. }
             | Weather::Clog { .. }
             | Weather::ServerCrash
+            | Weather::FailOver
             | Weather::LockRow
             | Weather::LockTable
             | Weather::Meddle
@@ -310,9 +315,36 @@ impl World {
         self.server.foreign_write(&self.names[name], &owner)
     }
 
+    /// The server crashes, or a standby is promoted in its place; the last commits may be lost.
+    fn fail_over(&mut self) -> Verdict {
+        self.crash_server();
+        let tail = self.tape.below(self.faults.lost_tail + 1);
+        let promoted = self.tape.below(2) == 0;
+        let last = self.now.saturating_sub(tail);
+        let since = self.past.partition_point(|(at, _)| *at <= last);
+        let left = self.past.drain(..since).next_back();
+        self.past.clear();
+        let replica = left.map_or_else(|| self.server.clone(), |(_, server)| server);
+        if promoted {
+            self.server.fail_over(&replica);
+        } else {
+            self.server.lose_tail(&replica);
+        }
+        let timeline = self.server.timeline();
+        self.trace.note(self.now, (tail, timeline), || {
+            format!("what was committed in the last {tail} is lost; timeline {timeline}")
+        });
+        self.rewritten(Cause::LostTail { now: self.now })
+    }
+
     fn stranger_wrote(&mut self) -> Verdict {
-        let cause = Cause::Stranger { now: self.now };
+        self.rewritten(Cause::Stranger { now: self.now })
+    }
+
+    /// Rows were changed by no statement of a client.
+    fn rewritten(&mut self, cause: Cause<'_>) -> Verdict {
         let changes = self.server.take_changes();
+        self.remember();
         let wrote = || Written::of(&changes, &self.names);
         self.trace.keep(self.now, || Fact::StrangerWrites { wrote: wrote() });
         for change in &changes {

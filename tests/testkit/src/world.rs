@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) names: Vec<LockName>,
     pub(crate) server: Server,
     pub(crate) server_up_at: u64,
+    /// The server as it was after each change, if it may fall back.
+    pub(crate) past: Vec<(u64, Server)>,
     /// A stranger has locked the table.
     pub(crate) table_locked: bool,
     pub(crate) links: Vec<Link>,
@@ -109,6 +111,7 @@ impl World {
             names,
             server: Server::with_table(),
             server_up_at: 0,
+            past: Vec::new(),
             table_locked: false,
             links: Vec::new(),
             flights: Vec::new(),
@@ -126,6 +129,7 @@ impl World {
             tape,
             plan,
         };
+        world.remember();
         world.trace.note(0, (), || format!("{:?}", world.plan));
         for client in 0..world.plan.clients {
             world.start(client);
@@ -257,6 +261,16 @@ impl World {
             }
         }
         self.recognise_statement(flight, &changes, outcome, zombie);
+        if !changes.is_empty() {
+            self.remember();
+        }
+    }
+
+    /// Keeps the server as it is now, to which it may fall back.
+    pub(crate) fn remember(&mut self) {
+        if self.faults.lost_tail > 0 {
+            self.past.push((self.now, self.server.clone()));
+        }
     }
 
     /// The locks of the client that the statement renews.

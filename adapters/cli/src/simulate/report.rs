@@ -5,6 +5,7 @@ use std::time::Duration;
 use pglock_testkit::{Coincidence, Violation};
 
 use super::tally::Tally;
+use crate::args::Faults;
 
 /// No rule was broken, and what that is worth: what no history came by was not tried.
 pub(super) fn of_none(tally: &Tally, took: Duration) -> String {
@@ -48,7 +49,7 @@ fn command(violation: &Violation) -> String {
         command.push_str(&format!(" --clients {clients}"));
     }
     if let Some(scenario) = options.scenario {
-        command.push_str(&format!(" --faults {}", format!("{scenario:?}").to_lowercase()));
+        command.push_str(&format!(" --faults {}", Faults::name_of(scenario)));
     }
     command
 }

@@ -88,6 +88,7 @@ impl Beliefs {
             let Holder { who, lock } = belief.holder;
             match ledger.standing(name, belief.holder) {
                 Standing::Void => continue,
+                Standing::Undone => {}
                 Standing::Promised(promise) if belief.end <= promise => {}
                 Standing::Promised(promise) => {
                     return overlapping(

@@ -49,6 +49,8 @@ pub(crate) struct Grant {
     promise: u64,
     /// How it ceased to stand in the row.
     end: Option<End>,
+    /// The server has forgotten something of it, or that it ended.
+    shaken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,8 @@ enum End {
     TakenOver,
     /// By an operator or a client that keeps other rules.
     Void,
+    /// The server has forgotten it.
+    Undone,
 }
 
 /// What the row says about a grant that somebody believes in.
@@ -67,6 +71,8 @@ pub(crate) enum Standing {
     Gone,
     /// Somebody broke the rules; nothing is promised any more.
     Void,
+    /// The server has forgotten it, and its holder cannot know: nobody may be granted the name until it does.
+    Undone,
 }
 
 /// What changed a row.
@@ -84,12 +90,14 @@ pub(crate) enum Cause<'a> {
     },
     /// An operator, or a Go client.
     Stranger { now: u64 },
+    /// The server has forgotten its last commits.
+    LostTail { now: u64 },
 }
 
 impl Cause<'_> {
     pub(crate) const fn now(&self) -> u64 {
         match self {
-            Self::Statement { now, .. } | Self::Stranger { now } => *now,
+            Self::Statement { now, .. } | Self::Stranger { now } | Self::LostTail { now } => *now,
         }
     }
 }
@@ -105,6 +113,7 @@ impl Ledger {
             Some(grant) => match grant.end {
                 None => Standing::Promised(grant.promise),
                 Some(End::Void) => Standing::Void,
+                Some(End::Undone) => Standing::Undone,
                 Some(End::Released | End::TakenOver) => Standing::Gone,
             },
             None => Standing::Gone,
@@ -123,7 +132,8 @@ impl Ledger {
 
     /// Whether somebody or something has taken the row from the grant, its own release included.
     pub(crate) fn has_ended(&self, name: usize, holder: Holder) -> bool {
-        self.books[name].grants.iter().any(|grant| grant.is_of(holder) && grant.end.is_some())
+        let is_over = |grant: &Grant| grant.end.is_some() || grant.shaken;
+        self.books[name].grants.iter().any(|grant| grant.is_of(holder) && is_over(grant))
     }
 
     pub(crate) fn disturb(&mut self, name: usize) {
@@ -174,6 +184,11 @@ impl Ledger {
             Cause::Stranger { now } => {
                 book.unsure = true;
                 book.end_current(End::Void);
+                book.number_since = now;
+                Ok(())
+            }
+            Cause::LostTail { now } => {
+                book.fall_back(change.after.as_ref());
                 book.number_since = now;
                 Ok(())
             }
@@ -257,6 +272,7 @@ impl Book {
             data: after.data.clone(),
             promise: entry.promise(self.number_since, after),
             end: None,
+            shaken: false,
         });
         Ok(())
     }
@@ -369,6 +385,18 @@ impl Book {
     fn end_current(&mut self, end: End) {
         if let Some(grant) = self.current.take().and_then(|index| self.grants.get_mut(index)) {
             grant.end = Some(end);
+        }
+    }
+
+    /// What stood in the row earlier stands there again.
+    fn fall_back(&mut self, row: Option<&Record>) {
+        self.unsure = true;
+        self.end_current(End::Undone);
+        self.grants.iter_mut().for_each(|grant| grant.shaken = true);
+        let token = row.filter(|row| row.rvn.is_some()).and_then(|row| row.token);
+        self.current = self.grants.iter().rposition(|grant| Some(grant.token) == token);
+        if let Some(grant) = self.current.and_then(|index| self.grants.get_mut(index)) {
+            grant.end = None;
         }
     }
 
