@@ -83,6 +83,8 @@ bugs! {
     M54,
     /// A challenger's deadline wraps at the end of the clock.
     M56,
+    /// Whoever is to be told of a release looks no more.
+    M41,
     /// Held at the very moment of the deadline.
     M57,
     /// Two terminal events for one lock.

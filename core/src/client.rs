@@ -1,7 +1,7 @@
 //! The client: brings what happens to the small machines that decide, and what they want to the
 //! server. Decides nothing but who goes first: renewals, then rows, then questions.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::{Failure, ServerError};
 use crate::event::Event;
 use crate::flight::Flights;
+use crate::hints::Hints;
 use crate::identity::{Identity, Jitter, Numbers};
 use crate::lease::row::Row;
 use crate::lease::waiter::Waiter;
@@ -50,6 +51,9 @@ pub struct Client {
     renewals: Schedule<LockName>,
     /// Since when the holder of a row that nobody asks for was seen.
     remembered: Schedule<LockName>,
+    /// Rows whose release by another client somebody waits for.
+    watched: BTreeSet<LockName>,
+    hints: Hints,
     questions: Questions,
     sessions: Sessions,
     flights: Flights,
@@ -98,6 +102,8 @@ impl Client {
             work: Schedule::new(),
             renewals: Schedule::new(),
             remembered: Schedule::new(),
+            watched: BTreeSet::new(),
+            hints: Hints::new(identity),
             questions: Questions::new(),
             sessions: Sessions::new(config.work_sessions),
             flights: Flights::new(),
@@ -231,7 +237,19 @@ impl Client {
         }
         let now = self.now;
         let lost = self.sessions.disconnected(session, &self.config, &mut self.jitter, now);
+        self.hints.lost(session, now);
         self.lose(lost);
+    }
+
+    /// A notification has come on a session for [hints](crate::SessionKind::Hints). Any payload may be given: one
+    /// that is not for this client changes nothing.
+    pub fn handle_notification(&mut self, session: SessionId, payload: &str, now: Instant) {
+        self.advance(now);
+        let name = self.hints.name(payload).filter(|_| self.sessions.knows(session));
+        let name = name.and_then(|name| LockName::new(name).ok());
+        if let Some(name) = name.filter(|name| self.watched.contains(name)) {
+            self.with_row(&name, |row, context| row.hint(context.now));
+        }
     }
 
     /// A command has an outcome. `now` must have been read after it arrived.
@@ -275,7 +293,8 @@ impl Client {
             .filter(|command| self.flights.is_under_way(command.id()))
             .map(Output::Execute)
             .or_else(|| self.send_renewals())
-            .or_else(|| self.send_row_or_question());
+            .or_else(|| self.send_row_or_question())
+            .or_else(|| self.send_listen());
         match output {
             Some(Output::Execute(command)) => match self.poll_event() {
                 Some(event) => {
@@ -399,6 +418,7 @@ impl Client {
         let mut context = Context {
             now,
             config: &self.config,
+            mark: self.hints.mark(),
             numbers: &mut self.numbers,
             jitter: &mut self.jitter,
             events: &mut self.events,
@@ -418,6 +438,11 @@ impl Client {
         self.work.set(name, row.work_due().filter(|_| !row.is_urgent()));
         self.renewals.set(name, row.renewal_due());
         self.remembered.set(name, row.remembered_since());
+        if row.wants_hints() {
+            self.watched.insert(name.clone());
+        } else {
+            self.watched.remove(name);
+        }
         if row.is_forgettable() {
             self.rows.remove(name);
         }
@@ -432,6 +457,7 @@ impl Client {
         let context = Context {
             now: self.now,
             config: &self.config,
+            mark: self.hints.mark(),
             numbers: &mut self.numbers,
             jitter: &mut self.jitter,
             events: &mut self.events,

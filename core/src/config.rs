@@ -48,6 +48,10 @@ pub struct Config {
     /// How many connections carry acquires and releases at most; 2, and 1,000 would be the most. Renewals
     /// have one more of their own.
     pub work_sessions: usize,
+    /// Whether to be told of releases, on one more connection that is opened when somebody waits; off. For
+    /// drivers that bring notifications ([`Client::handle_notification`](crate::Client::handle_notification)).
+    /// A waiter is woken by a notification only before its next look, so that nothing depends on them.
+    pub hints: bool,
 }
 
 impl Default for Config {
@@ -67,6 +71,7 @@ impl Default for Config {
             patience: Duration::from_secs(10),
             backoff: Backoff::default(),
             work_sessions: 2,
+            hints: false,
         }
     }
 }

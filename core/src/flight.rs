@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::name::LockName;
-use crate::output::{CommandId, QuestionId};
+use crate::output::{CommandId, QuestionId, SessionId};
 
 /// What a command is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +13,7 @@ pub(crate) enum Cargo {
     Row(LockName),
     Renewals(Vec<LockName>),
     Question(QuestionId),
+    Listen(SessionId),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -23,6 +23,12 @@ impl Identity {
         Self((seed as u128).to_le_bytes())
     }
 
+    /// What a client of this identity marks the rows with that it waits for.
+    pub(crate) fn as_waiter(self) -> i64 {
+        let (low, high) = self.halves();
+        i64::from_ne_bytes(scramble(high ^ scramble(low)).to_ne_bytes())
+    }
+
     fn halves(self) -> (u64, u64) {
         let whole = u128::from_le_bytes(self.0);
         let low = whole & u128::from(u64::MAX);

@@ -64,6 +64,7 @@ mod context;
 mod error;
 mod event;
 mod flight;
+mod hints;
 mod identity;
 mod lease;
 mod name;
@@ -95,7 +96,8 @@ pub use schema::{Problem, TableReport};
 pub use session::Backoff;
 pub use sql::Sql;
 pub use statement::{
-    Acquire, Amend, Content, Evict, Query, Read, Release, Renew, Renewal, RenewalVerdict, Statement,
+    Acquire, Amend, Content, Evict, Mark, Query, Read, Release, Renew, Renewal, RenewalVerdict,
+    Statement,
 };
 pub use table::{Table, TableError};
 pub use time::{Drift, DriftError, Instant};

@@ -59,6 +59,8 @@ pub enum SessionKind {
     Work,
     /// Renewals, which never wait behind anything else.
     Renewals,
+    /// Notifications, which the driver brings with `handle_notification` at any time.
+    Hints,
 }
 
 /// A statement to be sent on a session.

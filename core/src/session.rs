@@ -120,7 +120,8 @@ impl Place {
 
 impl Sessions {
     pub(crate) fn new(work_sessions: usize) -> Self {
-        let kinds = core::iter::once(SessionKind::Renewals)
+        let kinds = [SessionKind::Renewals, SessionKind::Hints]
+            .into_iter()
             .chain(core::iter::repeat_n(SessionKind::Work, work_sessions));
         Self {
             lanes: kinds.map(|kind| Lane { kind, state: State::Closed }).collect(),
@@ -154,6 +155,11 @@ impl Sessions {
             Place::None => self.place(SessionKind::Work, config, now),
             place @ (Place::Session(_) | Place::Connect(..)) => place,
         }
+    }
+
+    /// The session for hints, or one to be opened.
+    pub(crate) fn for_hints(&mut self, config: &Config, now: Instant) -> Place {
+        self.place(SessionKind::Hints, config, now)
     }
 
     fn place(&mut self, kind: SessionKind, config: &Config, now: Instant) -> Place {

@@ -10,7 +10,7 @@ use core::fmt;
 use crate::identity::Rvn;
 use crate::schema;
 use crate::statement::{Query, Statement};
-use crate::table::{Table, literal};
+use crate::table::{Table, literal, quote};
 
 /// The texts of all statements on one table, made once.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub struct Sql {
     pub(crate) renew: String,
     pub(crate) amend: String,
     pub(crate) evict: String,
+    pub(crate) mark: String,
+    pub(crate) listen: String,
     pub(crate) read_one: String,
     pub(crate) read_all: String,
     pub(crate) create_table: String,
@@ -42,10 +44,12 @@ impl Sql {
         let next_token = format!("nextval({})", literal(&table.relation("_token")));
         Self {
             acquire: acquire(&locks, &next_token),
-            release: release(&locks),
+            release: release(&locks, &tell(table)),
             renew: renew(&locks),
             amend: amend(&locks),
-            evict: evict(&locks),
+            evict: evict(&locks, &tell(table)),
+            mark: mark(&locks),
+            listen: format!("LISTEN {}", quote(table.name())),
             read_one: read(&locks, "l.name = $1::text", ""),
             read_all: read(
                 &locks,
@@ -104,12 +108,32 @@ fn acquire(locks: &str, next_token: &str) -> String {
     )
 }
 
-fn release(locks: &str) -> String {
+/// Tells whoever has marked the row, and nobody otherwise: a notification costs every commit beside it. True for
+/// each row.
+fn tell(table: &Table) -> String {
+    let channel = literal(table.name());
+    format!(
+        "CASE WHEN l.waiter IS NULL THEN true ELSE pg_notify({channel}, l.waiter || ' ' || l.name) IS NOT NULL END"
+    )
+}
+
+fn release(locks: &str, tell: &str) -> String {
     let strict = strict("$4::text");
     format!(
-        "WITH {strict} UPDATE {locks} AS l SET record_version_number = NULL, \
-         data = CASE WHEN $3::bool THEN l.data END FROM strict \
-         WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.fencing_token"
+        "WITH {strict}, freed AS (UPDATE {locks} AS l SET record_version_number = NULL, \
+           data = CASE WHEN $3::bool THEN l.data END FROM strict \
+           WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.*) \
+         SELECT l.fencing_token FROM freed AS l WHERE {tell}"
+    )
+}
+
+/// One mark for each grant: whoever comes later looks at the row.
+fn mark(locks: &str) -> String {
+    let strict = strict("$4::text");
+    format!(
+        "WITH {strict} UPDATE {locks} AS l SET waiter = $3::int8 FROM strict \
+         WHERE l.name = $1::text AND l.record_version_number = $2::int8 AND l.waiter IS NULL \
+         RETURNING l.fencing_token"
     )
 }
 
@@ -145,12 +169,13 @@ fn amend(locks: &str) -> String {
 }
 
 /// The mark counts: a Go client leaves the token of the grant before it in the row.
-fn evict(locks: &str) -> String {
+fn evict(locks: &str, tell: &str) -> String {
     let strict = strict("$3::text");
     format!(
-        "WITH {strict} UPDATE {locks} AS l SET record_version_number = NULL FROM strict \
-         WHERE l.name = $1::text AND l.fencing_token = $2::int8 AND l.record_version_number >= {} \
-         RETURNING {ENTRY}",
+        "WITH {strict}, freed AS (UPDATE {locks} AS l SET record_version_number = NULL FROM strict \
+           WHERE l.name = $1::text AND l.fencing_token = $2::int8 AND l.record_version_number >= {} \
+           RETURNING l.*) \
+         SELECT {ENTRY} FROM freed AS l WHERE {tell}",
         Rvn::MARK
     )
 }

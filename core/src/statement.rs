@@ -26,6 +26,10 @@ pub enum Statement {
     Amend(Amend),
     /// Frees a row that stands under a certain token: an operator's release.
     Evict(Evict),
+    /// Marks a row as waited for, so that its release is told.
+    Mark(Mark),
+    /// Has this session told of releases.
+    Listen,
     /// Reads rows.
     Read(Read),
     /// Creates or upgrades the table.
@@ -166,6 +170,21 @@ pub struct Evict {
     pub lock_timeout: Duration,
 }
 
+/// Marks a row as waited for. Answers one row, with the token, if it showed the number and no other mark: its
+/// release then notifies the table's channel, with the mark and the name. The next grant takes the mark away.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct Mark {
+    /// Which.
+    pub name: LockName,
+    /// The number seen.
+    pub seen: Rvn,
+    /// The mark.
+    pub waiter: i64,
+    /// How long to wait for a locked row.
+    pub lock_timeout: Duration,
+}
+
 /// Reads rows: name, number, owner, lease in milliseconds, data and token of each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a table of two")]
@@ -199,6 +218,8 @@ impl Statement {
             Self::Renew(renew) => Query { text: &sql.renew, params: renew.params() },
             Self::Amend(amend) => Query { text: &sql.amend, params: amend.params() },
             Self::Evict(evict) => Query { text: &sql.evict, params: evict.params() },
+            Self::Mark(mark) => Query { text: &sql.mark, params: mark.params() },
+            Self::Listen => Query { text: &sql.listen, params: vec![] },
             Self::Read(Read::One(name)) => {
                 Query { text: &sql.read_one, params: vec![Param::Text(name.as_str().into())] }
             }
@@ -271,6 +292,14 @@ impl Evict {
     fn params(&self) -> Vec<Param> {
         let token = Param::Int8(Some(self.token.as_i64()));
         vec![text(&self.name), token, timeout(self.lock_timeout)]
+    }
+}
+
+impl Mark {
+    fn params(&self) -> Vec<Param> {
+        let (seen, waiter) =
+            (Param::Int8(Some(self.seen.as_i64())), Param::Int8(Some(self.waiter)));
+        vec![text(&self.name), seen, waiter, timeout(self.lock_timeout)]
     }
 }
 
@@ -383,10 +412,15 @@ mod tests {
                 Param::Text("2000ms".into()),
             ]
         );
-        let evict = Evict { name, token: Token::new(9), lock_timeout: span(2_000) };
+        let evict = Evict { name: name.clone(), token: Token::new(9), lock_timeout: span(2_000) };
         assert_eq!(
             params(&Statement::Evict(evict)),
             [Param::Text("a".into()), int(9), Param::Text("2000ms".into())]
+        );
+        let mark = Mark { name, seen: Rvn::new(1), waiter: 5, lock_timeout: span(2_000) };
+        assert_eq!(
+            params(&Statement::Mark(mark)),
+            [Param::Text("a".into()), int(1), int(5), Param::Text("2000ms".into())]
         );
     }
 

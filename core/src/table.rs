@@ -126,7 +126,7 @@ fn identifier(name: &str) -> Result<String, TableError> {
     }
 }
 
-fn quote(identifier: &str) -> String {
+pub(crate) fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 

@@ -19,6 +19,7 @@ impl Client {
         self.rows.values_mut().for_each(|row| row.each_moment(&mut shift));
         self.questions.each_moment(&mut shift);
         self.sessions.each_moment(&mut shift);
+        self.hints.each_moment(&mut shift);
         self.now = Instant::default();
         self.counters = Counters::default();
         self.timers = Schedule::new();

@@ -48,6 +48,24 @@ impl Client {
                 let (questions, mut context) = self.questions_and_context();
                 questions.handle_outcome(id, outcome, &mut context);
             }
+            Cargo::Listen(session) => self.deliver_listen(session, &outcome),
+        }
+    }
+
+    /// Whatever was released before the server listened was told to nobody.
+    fn deliver_listen(&mut self, session: SessionId, outcome: &Outcome) {
+        match outcome {
+            Outcome::Rows(_) => {
+                self.hints.listen(session);
+                let watched: Vec<LockName> = self.watched.iter().cloned().collect();
+                for name in watched {
+                    self.with_row(&name, |row, context| row.look_again(context.now));
+                }
+            }
+            Outcome::Failed(_) | Outcome::Lost => {
+                let pause = self.jitter.spread(self.config.backoff.longest);
+                self.hints.rest_until(self.now.saturating_add(pause));
+            }
         }
     }
 
@@ -70,6 +88,7 @@ impl Client {
     pub(super) fn give_up(&mut self, session: SessionId) {
         let now = self.now;
         let lost = self.sessions.give_up(session, &self.config, &mut self.jitter, now);
+        self.hints.lost(session, now);
         self.lose(lost);
     }
 

@@ -119,6 +119,23 @@ impl Client {
         self.send(session, command, Cargo::Question(id), statement, deadline)
     }
 
+    /// Has the server tell of releases once somebody waits for one.
+    pub(super) fn send_listen(&mut self) -> Option<Output> {
+        self.listen_due().filter(|due| *due <= self.now)?;
+        let session = match self.sessions.for_hints(&self.config, self.now) {
+            Place::Session(session) => session,
+            elsewhere @ (Place::Connect(..) | Place::None) => return elsewhere.connect(),
+        };
+        self.hints.ask();
+        let command = self.flights.next();
+        let deadline = self.config.reply_deadline;
+        self.send(session, command, Cargo::Listen(session), Statement::Listen, deadline)
+    }
+
+    fn listen_due(&self) -> Option<Instant> {
+        self.hints.due().filter(|_| self.config.hints && !self.watched.is_empty())
+    }
+
     fn send(
         &mut self,
         session: SessionId,
@@ -142,7 +159,8 @@ impl Client {
                 return Output::Disconnect(session);
             }
         }
-        let wanted = [self.next_work(), self.renewals.first(), self.questions.next_ask()]
+        let listen = self.listen_due();
+        let wanted = [self.next_work(), self.renewals.first(), self.questions.next_ask(), listen]
             .into_iter()
             .flatten()
             .any(|due| due <= self.now);
@@ -152,6 +170,7 @@ impl Client {
             (self.urgent.first(), Reason::Lock),
             (self.work.first(), Reason::Lock),
             (self.sessions.due(wanted, self.now), Reason::Session),
+            (listen, Reason::Session),
             (self.questions.next_ask(), Reason::Question),
             (self.questions.next_give_up(), Reason::Question),
         ];

@@ -60,8 +60,8 @@ pub(crate) fn renewal(row: Row) -> Option<(String, RenewalVerdict, Option<Durati
     }
 }
 
-/// The answer to a release: whether the row was freed.
-pub(crate) fn freed(rows: &[Row]) -> Result<bool, Unreadable> {
+/// The answer to a release or a mark: whether the row was freed, or marked.
+pub(crate) fn done(rows: &[Row]) -> Result<bool, Unreadable> {
     match rows.first().map(|row| row.0.as_slice()) {
         None => Ok(false),
         Some([token]) => number(token).map(|_| true),

@@ -137,7 +137,7 @@ impl GivingBack {
     pub(crate) fn handle_outcome(mut self, outcome: Outcome, context: &mut Context<'_>) -> Step {
         self.on_its_way = None;
         match outcome {
-            Outcome::Rows(rows) => match answer::freed(&rows) {
+            Outcome::Rows(rows) => match answer::done(&rows) {
                 Ok(freed) => self.settled(freed, context),
                 Err(answer::Unreadable) => self.again(true, context),
             },

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::identity::Rvn;
 use crate::name::LockName;
 use crate::output::{CommandId, LockId};
-use crate::statement::{Acquire, Content, Read, Statement};
+use crate::statement::{Acquire, Content, Mark, Read, Statement};
 use crate::time::Instant;
 use crate::value::Row;
 
@@ -37,6 +37,8 @@ pub(crate) struct Open {
     next: Instant,
     failures: u32,
     moves: u32,
+    /// The lock may have been released since it was asked for.
+    hinted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +51,7 @@ struct Sent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Asked {
     Look,
+    Mark,
     Acquire {
         on_behalf_of: LockId,
         number: Rvn,
@@ -64,6 +67,8 @@ pub(crate) enum Meaning {
     Granted(Granted, Snapshot),
     /// Somebody else holds it.
     HeldBy(Rvn, Snapshot),
+    /// Its release will be told; or else it has moved, or will be told to somebody else.
+    Marked(bool),
     /// It moved while we looked, or is free: to be asked again at once.
     Moved,
     /// The reply cannot be read; what it was to tell is unknown.
@@ -79,7 +84,15 @@ pub(crate) struct Reply {
 impl Open {
     /// A row without a number of ours, to be asked from `next` on.
     pub(crate) const fn at(next: Instant) -> Self {
-        Self { mine: Vec::new(), timing: None, on_its_way: None, next, failures: 0, moves: 0 }
+        Self {
+            mine: Vec::new(),
+            timing: None,
+            on_its_way: None,
+            next,
+            failures: 0,
+            moves: 0,
+            hinted: false,
+        }
     }
 
     pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
@@ -108,31 +121,32 @@ impl Open {
     /// Whom the acquire on its way is for.
     pub(crate) fn on_behalf_of(&self) -> Option<LockId> {
         match self.on_its_way.as_ref()?.asked {
-            Asked::Look => None,
+            Asked::Look | Asked::Mark => None,
             Asked::Acquire { on_behalf_of, .. } => Some(on_behalf_of),
         }
     }
 
-    /// Looks at a row whose holder may still be alive; otherwise asks for the lock.
+    /// Looks at a row whose holder may still be alive, and marks it if that helps; otherwise asks for the lock.
     pub(crate) fn statement(
         &mut self,
         name: &LockName,
         head: &mut Waiter,
-        sighting: Option<&Sighting>,
+        sighting: Option<&mut Sighting>,
         command: CommandId,
         context: &mut Context<'_>,
     ) -> Statement {
-        let dead = |sighting: &&Sighting| {
+        let dead = |sighting: &Sighting| {
             let dead_at = sighting.dead_at(head.timing.lease, context.config);
             dead_at.is_some_and(|dead_at| dead_at <= context.now)
         };
-        let seen = sighting.filter(dead).map(|sighting| sighting.rvn);
+        let (seen, watched) = match sighting {
+            Some(sighting) if dead(sighting) => (Some(sighting.rvn), None),
+            sighting => (None, sighting),
+        };
         let first = !mem::replace(&mut head.asked, true);
-        let watching = sighting.is_some() && seen.is_none() && !first;
-        let (asked, statement) = if watching {
-            (Asked::Look, Statement::Read(Read::One(name.clone())))
-        } else {
-            self.acquire(name, head, seen, context)
+        let (asked, statement) = match watched.filter(|_| !first && !self.hinted) {
+            Some(sighting) => watch(name, head, sighting, context),
+            None => self.acquire(name, head, seen, context),
         };
         self.on_its_way = Some(Sent { command, at: context.now, asked });
         statement
@@ -145,6 +159,7 @@ impl Open {
         seen: Option<Rvn>,
         context: &mut Context<'_>,
     ) -> (Asked, Statement) {
+        self.hinted = false;
         let number = context.numbers.draw();
         if self.mine.len() == REMEMBERED {
             self.mine.remove(0);
@@ -209,7 +224,14 @@ impl Open {
         self.moves = 0;
         self.failures = 0;
         let poll = context.after_spread(context.config.look_every());
-        self.next = dead_at.map_or(poll, |dead_at| dead_at.min(poll));
+        let next = dead_at.map_or(poll, |dead_at| dead_at.min(poll));
+        self.next = if self.hinted { context.now } else { next };
+    }
+
+    /// The lock may have been released.
+    pub(crate) const fn hint(&mut self, now: Instant) {
+        self.hinted = true;
+        self.next = now;
     }
 
     /// Reads the rows that the statement on its way has answered.
@@ -218,6 +240,10 @@ impl Open {
         let meaning = match asked {
             Asked::Look => match answer::look(rows) {
                 Ok(row) => self.seen(row, None),
+                Err(answer::Unreadable) => Meaning::Unreadable,
+            },
+            Asked::Mark => match answer::done(&rows) {
+                Ok(marked) => Meaning::Marked(marked),
                 Err(answer::Unreadable) => Meaning::Unreadable,
             },
             Asked::Acquire { on_behalf_of, number, seen, timing, keep_data } => {
@@ -262,5 +288,23 @@ impl Open {
             },
             None => Meaning::Moved,
         }
+    }
+}
+
+/// Looks at the row, or has its release told to whoever waits for it.
+fn watch(
+    name: &LockName,
+    head: &Waiter,
+    sighting: &mut Sighting,
+    context: &Context<'_>,
+) -> (Asked, Statement) {
+    let name = name.clone();
+    match context.mark.filter(|_| head.waits_its_turn() && sighting.may_be_marked()) {
+        Some(waiter) => {
+            sighting.try_to_mark();
+            let (seen, lock_timeout) = (sighting.rvn, head.timing.lock_timeout);
+            (Asked::Mark, Statement::Mark(Mark { name, seen, waiter, lock_timeout }))
+        }
+        None => (Asked::Look, Statement::Read(Read::One(name))),
     }
 }

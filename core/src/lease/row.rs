@@ -273,7 +273,7 @@ impl Row {
         match &mut self.stage {
             Stage::Open(open) => {
                 let head = self.waiters.front_mut()?;
-                let sighting = self.sighting.as_ref();
+                let sighting = self.sighting.as_mut();
                 let statement = open.statement(&self.name, head, sighting, command, context);
                 Some((statement, head.timing.reply_deadline))
             }
@@ -297,6 +297,32 @@ impl Row {
         match &mut self.stage {
             Stage::Held(held) => Some(held.renewal(&self.name, command, context)),
             Stage::Open(_) | Stage::GivingBack(_) => None,
+        }
+    }
+
+    /// Whether somebody here waits for another client's release.
+    pub(crate) fn wants_hints(&self) -> bool {
+        match &self.stage {
+            Stage::Open(_) => {
+                self.sighting.is_some() && self.waiters.iter().any(Waiter::waits_its_turn)
+            }
+            Stage::Held(_) | Stage::GivingBack(_) => false,
+        }
+    }
+
+    /// Asks the row again at once.
+    pub(crate) const fn look_again(&mut self, now: Instant) {
+        match &mut self.stage {
+            Stage::Open(open) => open.ask_at(now),
+            Stage::Held(_) | Stage::GivingBack(_) => {}
+        }
+    }
+
+    /// The lock may have been released.
+    pub(crate) const fn hint(&mut self, now: Instant) {
+        match &mut self.stage {
+            Stage::Open(open) => open.hint(now),
+            Stage::Held(_) | Stage::GivingBack(_) => {}
         }
     }
 

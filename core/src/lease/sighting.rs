@@ -18,6 +18,16 @@ pub(crate) struct Sighting {
     lease: Option<Duration>,
     owner: Option<String>,
     token: Option<Token>,
+    mark: Mark,
+}
+
+/// Whether the row is marked as waited for, so that its release is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Mark {
+    No,
+    /// It was to be; what came of that is not known.
+    Tried,
+    Yes,
 }
 
 impl Sighting {
@@ -25,12 +35,35 @@ impl Sighting {
     /// has changed.
     pub(crate) fn note(before: Option<Self>, rvn: Rvn, row: Snapshot, now: Instant) -> Self {
         let Snapshot { lease, owner, token, .. } = row;
+        let mark = match &before {
+            Some(before) if before.token == token && before.mark == Mark::Yes => Mark::Yes,
+            // The number is the same, and yet it was not to be marked: it had been already.
+            Some(before) if before.rvn == rvn && before.mark == Mark::Tried => Mark::Yes,
+            Some(_) | None => Mark::No,
+        };
         let since = match before {
             Some(before) if before.rvn == rvn && before.lease == lease => before.since,
             Some(before) if made(Bug::M07) => before.since,
             Some(_) | None => now,
         };
-        Self { rvn, since, lease, owner, token }
+        Self { rvn, since, lease, owner, token, mark }
+    }
+
+    /// Whether its release would be told if it were marked. A Go client tells nobody.
+    pub(crate) fn may_be_marked(&self) -> bool {
+        self.mark == Mark::No && self.rvn.is_marked()
+    }
+
+    pub(crate) const fn is_marked(&self) -> bool {
+        matches!(self.mark, Mark::Yes)
+    }
+
+    pub(crate) const fn try_to_mark(&mut self) {
+        self.mark = Mark::Tried;
+    }
+
+    pub(crate) const fn marked(&mut self) {
+        self.mark = Mark::Yes;
     }
 
     pub(crate) const fn since(&self) -> Instant {

@@ -8,6 +8,7 @@
 
 mod acquire;
 mod held;
+mod hints;
 mod question;
 mod rebase;
 mod rig;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use std::{env, fs};
 
 use pglock_core::{
-    Amendment, Command, Event, Evict, LockId, Outcome, Output, Reason, Row, ServerError, Severity,
-    Sql, SqlState, Statement, Table, Token, Value, Wait, Wake,
+    Amendment, Command, Event, Evict, LockId, Mark, Outcome, Output, Reason, Row, ServerError,
+    Severity, Sql, SqlState, Statement, Table, Token, Value, Wait, Wake,
 };
 
 use crate::rig::{Rig, foreign, free, granted, held_row, name_of, refused, secs, verdict};
@@ -33,6 +33,9 @@ fn sql() {
         commands.iter().map(|command| command.statement().clone()).collect();
     let evict = Evict { name: name_of("a"), token: Token::new(1), lock_timeout: secs(1) };
     statements.push(Statement::Evict(evict));
+    let (name, seen) = (name_of("a"), foreign(1));
+    statements.push(Statement::Mark(Mark { name, seen, waiter: 7, lock_timeout: secs(1) }));
+    statements.push(Statement::Listen);
     statements.push(Statement::Read(pglock_core::Read::One(name_of("a"))));
     statements.push(Statement::Read(pglock_core::Read::All { prefix: "a".into() }));
     statements.extend([Statement::CreateTable, Statement::CheckTable, Statement::DropTable]);

@@ -5,13 +5,19 @@ WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $9::text, true), 
 WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $7::text, true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END) UPDATE "app"."locks" AS l SET record_version_number = $3::int8, lease_ms = coalesce($4::int8, l.lease_ms), data = CASE WHEN $5::bool THEN $6::bytea ELSE l.data END FROM strict WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.lease_ms;
 
 -- (text, int8[], bool, text)
-WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $4::text, true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END) UPDATE "app"."locks" AS l SET record_version_number = NULL, data = CASE WHEN $3::bool THEN l.data END FROM strict WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.fencing_token;
+WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $4::text, true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), freed AS (UPDATE "app"."locks" AS l SET record_version_number = NULL, data = CASE WHEN $3::bool THEN l.data END FROM strict WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.*) SELECT l.fencing_token FROM freed AS l WHERE CASE WHEN l.waiter IS NULL THEN true ELSE pg_notify('locks', l.waiter || ' ' || l.name) IS NOT NULL END;
 
 -- (text[], int8[], text[], int8[])
 WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', '1s', true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), want AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::int8[]) w(name, new)), may AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::int8[]) m(name, rvn)), grab AS MATERIALIZED (SELECT l.name FROM want w JOIN "app"."locks" l ON l.name = w.name JOIN may m ON m.name = w.name AND m.rvn = l.record_version_number FOR NO KEY UPDATE OF l SKIP LOCKED), done AS (UPDATE "app"."locks" l SET record_version_number = w.new FROM want w JOIN grab USING (name) WHERE l.name = w.name RETURNING l.name, l.lease_ms) SELECT w.name, CASE WHEN d.name IS NOT NULL THEN 'renewed' WHEN m.name IS NOT NULL THEN 'row locked' ELSE 'lost' END, d.lease_ms FROM want w CROSS JOIN strict LEFT JOIN done d USING (name) LEFT JOIN "app"."locks" s ON s.name = w.name LEFT JOIN may m ON m.name = w.name AND m.rvn = s.record_version_number;
 
 -- (text, int8, text)
-WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $3::text, true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END) UPDATE "app"."locks" AS l SET record_version_number = NULL FROM strict WHERE l.name = $1::text AND l.fencing_token = $2::int8 AND l.record_version_number >= 4611686018427387904 RETURNING l.name::text, l.record_version_number, l.owner::text, l.lease_ms, l.data, l.fencing_token;
+WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $3::text, true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), freed AS (UPDATE "app"."locks" AS l SET record_version_number = NULL FROM strict WHERE l.name = $1::text AND l.fencing_token = $2::int8 AND l.record_version_number >= 4611686018427387904 RETURNING l.*) SELECT l.name::text, l.record_version_number, l.owner::text, l.lease_ms, l.data, l.fencing_token FROM freed AS l WHERE CASE WHEN l.waiter IS NULL THEN true ELSE pg_notify('locks', l.waiter || ' ' || l.name) IS NOT NULL END;
+
+-- (text, int8, int8, text)
+WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $4::text, true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END) UPDATE "app"."locks" AS l SET waiter = $3::int8 FROM strict WHERE l.name = $1::text AND l.record_version_number = $2::int8 AND l.waiter IS NULL RETURNING l.fencing_token;
+
+-- ()
+LISTEN "locks";
 
 -- (text)
 SELECT l.name::text, l.record_version_number, l.owner::text, l.lease_ms, l.data, l.fencing_token FROM "app"."locks" AS l WHERE l.name = $1::text;

@@ -50,13 +50,19 @@ impl Row {
                 let noted_at = if made(Bug::M06) { reply.asked_at } else { context.now };
                 let sighting = Sighting::note(self.sighting.take(), rvn, row, noted_at);
                 self.show(&sighting, reply.asked_at, context);
-                let own =
-                    self.waiters.front().map_or(context.config.lease, |head| head.timing.lease);
-                open.watch(sighting.dead_at(own, context.config), context);
-                if self.waiters.iter().any(Waiter::wants_an_answer_now) {
-                    open.ask_at(context.now);
-                }
+                self.watch(&mut open, &sighting, context);
                 self.sighting = Some(sighting);
+            }
+            Meaning::Marked(marked) => {
+                if let Some(mut sighting) = self.sighting.take() {
+                    if marked {
+                        sighting.marked();
+                        self.watch(&mut open, &sighting, context);
+                    } else {
+                        open.ask_at(context.now);
+                    }
+                    self.sighting = Some(sighting);
+                }
             }
             Meaning::Moved => {
                 self.sighting = None;
@@ -68,6 +74,22 @@ impl Row {
             }
         }
         self.open_or_give_back(open, context.now)
+    }
+
+    /// The row is to be asked again: at once if it can be marked or somebody needs an answer now.
+    fn watch(&self, open: &mut Open, sighting: &Sighting, context: &mut Context<'_>) {
+        let head = self.waiters.front();
+        let own = head.map_or(context.config.lease, |head| head.timing.lease);
+        open.watch(sighting.dead_at(own, context.config), context);
+        if made(Bug::M41) && sighting.is_marked() {
+            open.ask_at(Instant::END);
+        }
+        let marks = context.mark.is_some() && sighting.may_be_marked();
+        if marks && head.is_some_and(Waiter::waits_its_turn)
+            || self.waiters.iter().any(Waiter::wants_an_answer_now)
+        {
+            open.ask_at(context.now);
+        }
     }
 
     fn answered_error(
