@@ -57,6 +57,7 @@ extern crate alloc;
 #[cfg(any(test, pglock_bugs))]
 extern crate std;
 
+mod advisory;
 pub mod bugs;
 mod client;
 mod config;
@@ -80,6 +81,7 @@ mod table;
 mod time;
 mod value;
 
+pub use advisory::{AdvisoryKey, AdvisoryPlace, KeyMapping};
 pub use client::{Client, Counters};
 pub use config::{Config, ConfigError, Foreign, Timing};
 pub use error::{Failure, ServerError, Severity, SqlState, Standing};

@@ -1,5 +1,7 @@
 //! Values of `pglock-core` to and from the types of `tokio-postgres`, which the sync `postgres` crate
 //! shares. Judges nothing: an error goes on as the server reported it.
+//!
+//! Keys of advisory locks that need a cryptographic hash are made here, too: the driver brings one along.
 #![cfg_attr(
     test,
     allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
@@ -9,7 +11,9 @@ mod config;
 mod outcome;
 mod param;
 mod row;
+mod sqlx;
 
 pub use config::{SETUP, config};
 pub use outcome::{connect_error, outcome, server_error};
 pub use param::{Wire, types, wired};
+pub use sqlx::sqlx_key;

@@ -12,6 +12,7 @@ mod advisory;
 mod crashes;
 mod creating;
 mod deadlocks;
+mod keys;
 mod notifying;
 mod queueing;
 mod rig;
