@@ -109,6 +109,8 @@ bugs! {
     M68,
     /// A challenger waits two leases: safe, but too slow.
     TwoLeases,
+    /// A waiter lets two more polls pass before it looks again: safe, but too slow.
+    TwoPolls,
 }
 
 #[cfg(pglock_bugs)]

@@ -223,7 +223,8 @@ impl Open {
     pub(crate) fn watch(&mut self, dead_at: Option<Instant>, context: &mut Context<'_>) {
         self.moves = 0;
         self.failures = 0;
-        let poll = context.after_spread(context.config.look_every());
+        let polls = if made(Bug::TwoPolls) { 3 } else { 1 };
+        let poll = context.after_spread(context.config.look_every() * polls);
         let next = dead_at.map_or(poll, |dead_at| dead_at.min(poll));
         self.next = if self.hinted { context.now } else { next };
     }

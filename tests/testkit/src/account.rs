@@ -228,6 +228,8 @@ pub enum Deed {
         /// Whether the data stays.
         keep_data: bool,
     },
+    /// A mark: somebody waits for the release.
+    Mark,
     /// What no client does of its own accord.
     Other,
 }

@@ -112,6 +112,8 @@ impl Gist {
             Statement::Release(release) => one("release", &release.name),
             Statement::Amend(amend) => one("amend", &amend.name),
             Statement::Evict(evict) => one("evict", &evict.name),
+            Statement::Mark(mark) => one("mark", &mark.name),
+            Statement::Listen => Self { verb: "listen", names: Vec::new() },
             Statement::Read(Read::One(name)) => one("read", name),
             Statement::Renew(renew) => {
                 let names = renew.locks.iter().filter_map(|lock| index(&lock.name));
@@ -162,6 +164,8 @@ pub(crate) fn shown(
         | Statement::CreateTable
         | Statement::CheckTable
         | Statement::DropTable
+        | Statement::Mark(_)
+        | Statement::Listen
         | _ => return None,
     };
     let Outcome::Rows(rows) = outcome else { return None };

@@ -31,6 +31,8 @@ coincidences! {
     TookOverFromGo,
     /// A row was taken over by a client that had nothing to do but wait for it, which must be prompt.
     TookOverPromptly,
+    /// A client asked for a lock because it was told of its release.
+    WokenByRelease,
     /// A row was refused because another client holds it.
     Refused,
     /// A row was refused because a Go client holds it.

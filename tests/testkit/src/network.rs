@@ -35,6 +35,8 @@ pub(crate) struct Link {
     last_reply: u64,
     backlog: VecDeque<usize>,
     busy: bool,
+    /// The server's session is told of releases.
+    listening: bool,
 }
 
 /// A statement on its way.
@@ -89,6 +91,7 @@ impl World {
             last_reply: 0,
             backlog: VecDeque::new(),
             busy: false,
+            listening: false,
         });
         let at = self.now + self.delay() + self.delay();
         if self.tape.hit(self.faults.connect_hangs) {
@@ -253,7 +256,39 @@ impl World {
             self.committed(flight, &outcome);
         }
         self.server.set_read_only(false);
+        let listens = matches!(self.flights[flight].statement, Statement::Listen);
+        let link = &mut self.links[self.flights[flight].link];
+        link.listening |= listens && matches!(outcome, Outcome::Rows(_));
+        self.notify();
         outcome
+    }
+
+    /// What the server tells goes to all that listen; some of it is lost, some comes twice.
+    pub(crate) fn notify(&mut self) {
+        for payload in self.server.take_notifications() {
+            self.trace.note(self.now, &payload, || format!("the server tells {payload:?}"));
+            for link in 0..self.links.len() {
+                if self.links[link].listening && self.links[link].alive {
+                    self.notify_on(link, &payload);
+                }
+            }
+        }
+    }
+
+    fn notify_on(&mut self, link: usize, payload: &str) {
+        let times = match self.tape.hit(self.faults.notice_lost) {
+            true => self.tape.below(3),
+            false => 1,
+        };
+        for _ in 0..times.min(2) {
+            let at = self.arrival(link, self.now);
+            let to = &mut self.links[link];
+            if !to.replies_vanish {
+                to.last_reply = to.last_reply.max(at);
+                let payload = payload.to_owned();
+                self.queue.plan(to.last_reply, Happening::Notice { link, payload });
+            }
+        }
     }
 
     /// An error that has nothing to do with the rows; if it says nothing about the statement, that may
@@ -356,11 +391,13 @@ pub(crate) fn lock_timeout(statement: &Statement) -> u64 {
         Statement::Release(release) => release.lock_timeout,
         Statement::Amend(amend) => amend.lock_timeout,
         Statement::Evict(evict) => evict.lock_timeout,
+        Statement::Mark(mark) => mark.lock_timeout,
         Statement::Renew(_)
         | Statement::Read(_)
         | Statement::CreateTable
         | Statement::CheckTable
         | Statement::DropTable
+        | Statement::Listen
         | _ => SESSION_LOCK_TIMEOUT,
     };
     // PostgreSQL counts in whole milliseconds, and zero would mean for ever.

@@ -39,6 +39,8 @@ impl World {
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
+            | Statement::Mark(_)
+            | Statement::Listen
             | _ => Vec::new(),
         };
         let patience = &mut self.processes[client].patience;

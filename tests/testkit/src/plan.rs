@@ -95,6 +95,8 @@ pub(crate) struct Faults {
     pub(crate) reply_lost: Ppm,
     pub(crate) late_reply: Ppm,
     pub(crate) twice: Ppm,
+    /// Notifications that are lost or come twice.
+    pub(crate) notice_lost: Ppm,
     pub(crate) connect_refused: Ppm,
     pub(crate) connect_hangs: Ppm,
     pub(crate) standby: Ppm,
@@ -195,13 +197,18 @@ impl Plan {
     /// How long it takes at most, once all is well, until a row that nobody writes any more is taken over:
     /// a poll until it is seen, its lease, and the round trips on the way there.
     ///
-    /// A look may be under way when the row is written, and one when its lease has passed. Before the
+    /// A look, or a mark before it, may be under way when the row is written, and when its lease has passed. Before the
     /// next look, and the take-over, each other name may have a statement on the one session.
     pub(crate) fn latest_take_over(&self, lease: u64) -> u64 {
+        self.latest_hand_over() + self.slowest(lease + self.granularity)
+    }
+
+    /// How long it takes at most, once all is well, until somebody has a free row who waits for it.
+    pub(crate) fn latest_hand_over(&self) -> u64 {
         let seen = self.slowest(nanos(self.config.poll) + self.granularity);
-        let watched = self.slowest(lease + self.granularity);
-        let round_trips = 4 + 2 * self.names as u64;
-        seen + watched + self.round_trip() * round_trips + self.granularity * 4
+        let statements = if self.config.hints { 2 } else { 1 };
+        let round_trips = (4 + 2 * self.names as u64) * statements;
+        seen + self.round_trip() * round_trips + self.granularity * 4
     }
 
     /// Whether no reply is overdue once all is well, however short the lease it is about.
@@ -255,6 +262,7 @@ impl Faults {
             reply_lost: class(tape, 3_000, 100_000),
             late_reply: class(tape, 300_000, 1_000_000),
             twice: class(tape, 10_000, 200_000),
+            notice_lost: class(tape, 100_000, 1_000_000),
             connect_refused: often(tape),
             connect_hangs: class(tape, 3_000, 100_000),
             standby: class(tape, 10_000, 100_000),
@@ -362,6 +370,7 @@ fn config(lease_ms: u64, ppm: u64, granularity: u64, tape: &mut Tape) -> Config 
     config.foreign.lease = lease;
     config.foreign.heartbeat = lease / 4;
     config.work_sessions = 2 - tape.index(2);
+    config.hints = tape.below(2) == 1;
     let ppm = u32::try_from(ppm).unwrap_or(0);
     config.drift = Drift::new(ppm, Duration::from_nanos(granularity)).unwrap_or_default();
     let parts = [4, 3, 2, 8, 16];

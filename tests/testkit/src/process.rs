@@ -330,6 +330,22 @@ impl World {
         if commands_first { self.lose_session(client, link, None) } else { self.drain(client) }
     }
 
+    pub(crate) fn noticed(&mut self, link: usize, payload: &str) -> Verdict {
+        let Some(client) = self.listener(link) else { return Ok(()) };
+        let reading = self.read_clock(client);
+        let session = self.links[link].session;
+        let process = &mut self.processes[client];
+        let (who, sent) = (process.who, process.client.counters().commands);
+        let facts = (who, session, payload);
+        self.trace.note(self.now, facts, || format!("w{who} is told {payload:?}"));
+        process.client.handle_notification(session, payload, reading);
+        self.drain(client)?;
+        if self.processes[client].client.counters().commands > sent {
+            self.meet(Coincidence::WokenByRelease);
+        }
+        Ok(())
+    }
+
     fn lose_session(&mut self, client: usize, link: usize, error: Option<ServerError>) -> Verdict {
         self.trouble(client);
         let session = self.links[link].session;

@@ -27,6 +27,8 @@ pub struct Record {
     pub data: Option<Arc<[u8]>>,
     /// The fencing token of the last grant.
     pub token: Option<i64>,
+    /// Whom its release is told to.
+    pub waiter: Option<i64>,
 }
 
 /// A row that a statement wrote, also if it wrote what stood there before.
@@ -61,6 +63,7 @@ pub struct Server {
     read_only: bool,
     timeline: u32,
     changes: Vec<Change>,
+    notifications: Vec<String>,
 }
 
 impl Default for Server {
@@ -73,7 +76,13 @@ impl Server {
     /// A server without a lock table.
     #[must_use]
     pub const fn without_table() -> Self {
-        Self { table: None, read_only: false, timeline: 1, changes: Vec::new() }
+        Self {
+            table: None,
+            read_only: false,
+            timeline: 1,
+            changes: Vec::new(),
+            notifications: Vec::new(),
+        }
     }
 
     /// A server with an empty lock table.
@@ -158,11 +167,13 @@ impl Server {
                 return Outcome::Rows(Vec::new());
             }
             Statement::CheckTable => return Outcome::Rows(self.describe()),
+            Statement::Listen => return Outcome::Rows(Vec::new()),
             Statement::Acquire(_)
             | Statement::Release(_)
             | Statement::Renew(_)
             | Statement::Amend(_)
             | Statement::Evict(_)
+            | Statement::Mark(_)
             | Statement::Read(_)
             | _ => {}
         }
@@ -173,7 +184,8 @@ impl Server {
             return failed("42P01", "relation \"locks\" does not exist");
         };
         let changes = &mut self.changes;
-        Outcome::Rows(match statement {
+        let before = changes.len();
+        let rows = match statement {
             Statement::Acquire(acquire) => {
                 table.acquire(acquire, seen, changes).into_iter().collect()
             }
@@ -181,9 +193,21 @@ impl Server {
             Statement::Renew(renew) => table.renew(renew, changes),
             Statement::Amend(amend) => table.amend(amend, changes),
             Statement::Evict(evict) => table.evict(evict, changes),
+            Statement::Mark(mark) => table.mark(mark, changes),
             Statement::Read(read) => table.read(read),
-            Statement::CreateTable | Statement::CheckTable | Statement::DropTable | _ => Vec::new(),
-        })
+            Statement::CreateTable
+            | Statement::CheckTable
+            | Statement::DropTable
+            | Statement::Listen
+            | _ => Vec::new(),
+        };
+        self.notifications.extend(changes.iter().skip(before).filter_map(notification));
+        Outcome::Rows(rows)
+    }
+
+    /// What was told since this was asked last, to every session that listens.
+    pub fn take_notifications(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notifications)
     }
 
     /// The row that the statement would have to wait for, because a stranger has locked it.
@@ -200,11 +224,13 @@ impl Server {
             }
             Statement::Amend(amend) => (&amend.name, table.shows(&amend.name, &amend.mine)),
             Statement::Evict(evict) => (&evict.name, table.stands_under(evict)),
+            Statement::Mark(mark) => (&mark.name, table.may_be_marked(mark)),
             Statement::Renew(_)
             | Statement::Read(_)
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
+            | Statement::Listen
             | _ => return None,
         };
         (fits && table.locked.contains(name)).then_some(name)
@@ -292,6 +318,13 @@ impl Server {
         let row = |(kind, name, detail)| Row(vec![text(kind), text(name), text(detail)]);
         columns.into_iter().chain(others).map(row).collect()
     }
+}
+
+/// What a released row tells whoever has marked it.
+fn notification(change: &Change) -> Option<String> {
+    let held = change.before.as_ref().is_some_and(|row| row.rvn.is_some());
+    let free = change.after.as_ref().filter(|row| held && row.rvn.is_none())?;
+    free.waiter.map(|waiter| format!("{waiter} {}", change.name))
 }
 
 fn writes(statement: &Statement) -> bool {

@@ -345,6 +345,7 @@ impl World {
     fn rewritten(&mut self, cause: Cause<'_>) -> Verdict {
         let changes = self.server.take_changes();
         self.remember();
+        self.notify();
         let wrote = || Written::of(&changes, &self.names);
         self.trace.keep(self.now, || Fact::StrangerWrites { wrote: wrote() });
         for change in &changes {

@@ -84,6 +84,11 @@ pub(crate) enum Happening {
         turn: u32,
     },
     Weather(Weather),
+    /// A notification.
+    Notice {
+        link: usize,
+        payload: String,
+    },
     Heal,
     Deadline,
     AllQuiet,
@@ -175,6 +180,7 @@ impl World {
             | Happening::Reply { .. }
             | Happening::Handle { .. }
             | Happening::Weather(_)
+            | Happening::Notice { .. }
             | Happening::Heal
             | Happening::Deadline
             | Happening::AllQuiet
@@ -206,6 +212,7 @@ impl World {
             Happening::Reply { flight } => self.replied(flight),
             Happening::Handle { flight, reading } => self.handle(flight, reading),
             Happening::User { client, user, .. } => self.user_acts(client, user),
+            Happening::Notice { link, payload } => self.noticed(link, &payload),
             Happening::Heal => self.heal(),
             Happening::Deadline => self.check_all_served(),
             Happening::AllQuiet => self.check_nothing_stranded(),
@@ -225,7 +232,8 @@ impl World {
             | Happening::Weather(Weather::SpuriousPoll { client }) => Some(*client),
             Happening::Connected { link }
             | Happening::Refused { link, .. }
-            | Happening::Broken { link } => Some(self.links[*link].client),
+            | Happening::Broken { link }
+            | Happening::Notice { link, .. } => Some(self.links[*link].client),
             Happening::Reply { flight } | Happening::Handle { flight, .. } => {
                 Some(self.links[self.flights[*flight].link].client)
             }
@@ -291,6 +299,8 @@ impl World {
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
+            | Statement::Mark(_)
+            | Statement::Listen
             | _ => Vec::new(),
         }
     }

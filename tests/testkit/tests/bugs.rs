@@ -43,7 +43,14 @@ const fn meant(bug: Bug) -> &'static [&'static str] {
         Bug::M12 | Bug::M13 | Bug::M54 | Bug::M58 => &["O3"],
         Bug::M17 | Bug::M63 => &["O1", "O3"],
         // Locks are lost or stranded without need.
-        Bug::M15 | Bug::M60 | Bug::M62 | Bug::M67 | Bug::M68 | Bug::TwoLeases => &["O5"],
+        Bug::M15
+        | Bug::M60
+        | Bug::M62
+        | Bug::M67
+        | Bug::M68
+        | Bug::TwoLeases
+        | Bug::TwoPolls
+        | Bug::M41 => &["O5"],
         Bug::M59 => &["O1", "O2", "O5"],
         _ => &[],
     }

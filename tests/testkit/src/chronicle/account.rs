@@ -115,12 +115,14 @@ pub(crate) fn deed(statement: &Statement) -> Deed {
         },
         Statement::Renew(_) => Deed::Renew,
         Statement::Amend(amend) => Deed::Amend { data: amend.data.clone() },
+        Statement::Mark(_) => Deed::Mark,
         Statement::Release(release) => Deed::Release { keep_data: release.keep_data },
         Statement::Evict(_)
         | Statement::Read(_)
         | Statement::CreateTable
         | Statement::CheckTable
         | Statement::DropTable
+        | Statement::Listen
         | _ => Deed::Other,
     }
 }

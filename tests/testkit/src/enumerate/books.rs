@@ -101,6 +101,8 @@ impl Books {
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
+            | Statement::Mark(_)
+            | Statement::Listen
             | _ => broken("S6", format!("{request} has changed the row")),
         }
     }

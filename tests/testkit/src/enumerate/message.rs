@@ -119,6 +119,8 @@ impl fmt::Display for Request {
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
+            | Statement::Mark(_)
+            | Statement::Listen
             | _ => "statement",
         };
         write!(f, "{}'s {kind} #{}", self.who, self.command.as_u64())

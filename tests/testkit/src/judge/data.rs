@@ -32,6 +32,7 @@ fn wanted(write: &Write) -> Option<Option<Arc<[u8]>>> {
         | Deed::Amend { data: None }
         | Deed::Release { keep_data: true }
         | Deed::Renew
+        | Deed::Mark
         | Deed::Other => before,
     })
 }
@@ -43,7 +44,7 @@ fn is_else_kept(write: &Write) -> bool {
     match write.by.as_ref().map(|author| &author.deed) {
         Some(Deed::Acquire { .. }) | None => true,
         Some(Deed::Amend { .. }) => same_owner,
-        Some(Deed::Renew | Deed::Release { .. } | Deed::Other) => {
+        Some(Deed::Renew | Deed::Release { .. } | Deed::Mark | Deed::Other) => {
             same_owner && before.lease_ms == after.lease_ms
         }
     }

@@ -15,6 +15,7 @@ pub(super) fn may_write(books: &Books, entry: &Entry) -> Verdict {
         Deed::Acquire { seen, .. } => acquires(books, entry.at, write, author, *seen),
         Deed::Renew | Deed::Amend { .. } => renews(books, write, author),
         Deed::Release { .. } => releases(books, entry.at, write, author),
+        Deed::Mark => marks(write),
         Deed::Other => Some("writes though its statement is not one that does".into()),
     };
     match offence {
@@ -73,6 +74,13 @@ fn releases(books: &Books, at: u64, write: &Write, author: &Author) -> Offence {
         return Some("releases what is not its own".into());
     }
     is_believed(books, at, write).then(|| "releases what it still believes in".into())
+}
+
+fn marks(write: &Write) -> Offence {
+    let unmarked = |row: &Record| Record { waiter: None, ..row.clone() };
+    let (before, after) = (write.before.as_ref(), write.after.as_ref());
+    let only_marked = before.is_some() && before.cloned() == after.map(unmarked);
+    (!only_marked).then(|| "marks a row and changes it, or another's mark".into())
 }
 
 /// Whether the grant that stands in the row is the author's.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pglock_core::{Acquire, Grant as Told, LockId, Rvn, Statement};
+use pglock_core::{Acquire, Grant as Told, LockId, Mark, Rvn, Statement};
 
 use super::life::Lives;
 use super::{Holder, Verdict, broken};
@@ -176,40 +176,12 @@ impl Ledger {
         lives: &Lives,
     ) -> Verdict {
         let book = &mut self.books[name];
+        let verdict = book.enter(change, cause, plan, lives);
         book.free_since = match &change.after {
             Some(Record { rvn: Some(_), .. }) => None,
             Some(_) | None => book.free_since.or(Some(cause.now())),
         };
-        match *cause {
-            Cause::Stranger { now } => {
-                book.unsure = true;
-                book.end_current(End::Void);
-                book.number_since = now;
-                Ok(())
-            }
-            Cause::LostTail { now } => {
-                book.fall_back(change.after.as_ref());
-                book.number_since = now;
-                Ok(())
-            }
-            Cause::Statement { now, who, sent, zombie, waiting_since, statement } => {
-                let entry = Entry { now, who, sent, zombie, waiting_since, plan, lives };
-                match statement {
-                    Statement::Acquire(acquire) => book.acquired(&entry, change, acquire),
-                    Statement::Release(_) => book.released(&entry, change),
-                    Statement::Renew(_) | Statement::Amend(_) => book.renewed(&entry, change),
-                    Statement::Evict(_)
-                    | Statement::Read(_)
-                    | Statement::CreateTable
-                    | Statement::CheckTable
-                    | Statement::DropTable
-                    | _ => broken(
-                        "O2",
-                        "a statement has written that no client of its own accord sends",
-                    ),
-                }
-            }
-        }
+        verdict
     }
 }
 
@@ -225,6 +197,41 @@ struct Entry<'a> {
 }
 
 impl Book {
+    fn enter(&mut self, change: &Change, cause: &Cause<'_>, plan: &Plan, lives: &Lives) -> Verdict {
+        match *cause {
+            Cause::Stranger { now } => {
+                self.unsure = true;
+                self.end_current(End::Void);
+                self.number_since = now;
+                Ok(())
+            }
+            Cause::LostTail { now } => {
+                self.fall_back(change.after.as_ref());
+                self.number_since = now;
+                Ok(())
+            }
+            Cause::Statement { now, who, sent, zombie, waiting_since, statement } => {
+                let entry = Entry { now, who, sent, zombie, waiting_since, plan, lives };
+                match statement {
+                    Statement::Acquire(acquire) => self.acquired(&entry, change, acquire),
+                    Statement::Release(_) => self.released(&entry, change),
+                    Statement::Renew(_) | Statement::Amend(_) => self.renewed(&entry, change),
+                    Statement::Mark(mark) => Self::marked(change, mark),
+                    Statement::Evict(_)
+                    | Statement::Read(_)
+                    | Statement::CreateTable
+                    | Statement::CheckTable
+                    | Statement::DropTable
+                    | Statement::Listen
+                    | _ => broken(
+                        "O2",
+                        "a statement has written that no client of its own accord sends",
+                    ),
+                }
+            }
+        }
+    }
+
     fn acquired(&mut self, entry: &Entry<'_>, change: &Change, acquire: &Acquire) -> Verdict {
         let Some(after) = &change.after else {
             return broken("O2", "an acquire has deleted a row");
@@ -236,7 +243,7 @@ impl Book {
             };
         };
         match before.rvn {
-            None => {}
+            None => self.check_hand_over(entry)?,
             Some(rvn) if rvn == acquire.new => return self.run_twice(before, after),
             Some(_) if self.current_is_idle_of(entry) => {}
             Some(rvn) if Some(rvn) == acquire.seen => {
@@ -327,10 +334,33 @@ impl Book {
         )
     }
 
+    /// L1: whoever waits, with nothing in its way, has a free row before it would have looked twice.
+    fn check_hand_over(&self, entry: &Entry<'_>) -> Verdict {
+        let (Some(waiting), Some(free)) = (entry.waiting_since, self.free_since) else {
+            return Ok(());
+        };
+        let wait = entry.now.saturating_sub(waiting.max(free));
+        let most = entry.plan.latest_hand_over();
+        if wait <= most {
+            return Ok(());
+        }
+        broken(
+            "O5",
+            format!(
+                "L1: w{} was granted a row that had been free for {wait} ns, though {most} ns are \
+                 enough",
+                entry.who
+            ),
+        )
+    }
+
     fn renewed(&mut self, entry: &Entry<'_>, change: &Change) -> Verdict {
         let (Some(before), Some(after)) = (&change.before, &change.after) else {
             return broken("O2", "a renewal has inserted or deleted a row");
         };
+        if before.waiter != after.waiter {
+            return broken("O2", "a renewal has changed the mark");
+        }
         if before.token != after.token {
             return broken("O4", "a renewal has changed the token");
         }
@@ -355,6 +385,17 @@ impl Book {
             }
         }
         Ok(())
+    }
+
+    /// A mark leaves all else as it was, another mark included.
+    fn marked(change: &Change, mark: &Mark) -> Verdict {
+        let marked = |row: &Record| Record { waiter: Some(mark.waiter), ..row.clone() };
+        match (&change.before, &change.after) {
+            (Some(before), Some(after)) if before.waiter.is_none() && *after == marked(before) => {
+                Ok(())
+            }
+            _ => broken("O2", "a mark has changed more than it may"),
+        }
     }
 
     fn released(&mut self, entry: &Entry<'_>, change: &Change) -> Verdict {

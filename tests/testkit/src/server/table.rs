@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pglock_core::bugs::{Bug, made};
 use pglock_core::{
-    Acquire, Amend, Evict, LockName, Owner, Read, Release, Renew, Renewal, RenewalVerdict, Row,
-    Rvn, Value,
+    Acquire, Amend, Evict, LockName, Mark, Owner, Read, Release, Renew, Renewal, RenewalVerdict,
+    Row, Rvn, Value,
 };
 
 use super::{Change, Record};
@@ -91,6 +91,7 @@ impl Table {
             row.rvn = Some(acquire.new);
             row.owner = Some(acquire.owner.clone());
             row.lease_ms = Some(milliseconds(acquire.lease));
+            row.waiter = None;
         };
         let granted = self.write(&acquire.name, changes, |_| true, grant);
         granted.map(|row| match seen {
@@ -173,6 +174,16 @@ impl Table {
         amended.map(|row| Row(vec![number(row.lease_ms)])).into_iter().collect()
     }
 
+    pub(super) fn may_be_marked(&self, mark: &Mark) -> bool {
+        self.rows.get(&mark.name).is_some_and(|row| may_be_marked(row, mark))
+    }
+
+    pub(super) fn mark(&mut self, mark: &Mark, changes: &mut Vec<Change>) -> Vec<Row> {
+        let fits = |row: &Record| may_be_marked(row, mark);
+        let marked = self.write(&mark.name, changes, fits, |row| row.waiter = Some(mark.waiter));
+        marked.map(|row| Row(vec![number(row.token)])).into_iter().collect()
+    }
+
     pub(super) fn delete(&mut self, name: &LockName, changes: &mut Vec<Change>) {
         let Some(before) = self.rows.remove(name) else { return };
         self.locked.remove(name);
@@ -210,6 +221,10 @@ fn shows(row: &Record, mine: &[Rvn]) -> bool {
 
 fn stands_under(row: &Record, evict: &Evict) -> bool {
     row.rvn.is_some_and(Rvn::is_marked) && row.token == Some(evict.token.as_i64())
+}
+
+fn may_be_marked(row: &Record, mark: &Mark) -> bool {
+    row.rvn == Some(mark.seen) && row.waiter.is_none()
 }
 
 fn entry(name: &LockName, row: &Record) -> Row {
