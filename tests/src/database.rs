@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use postgres::{Client, NoTls};
 use url::Url;
 
+use crate::listener::Listener;
 use crate::session::Session;
 
 /// A database of its own. Dropped with this value on a server that outlives the tests.
@@ -52,6 +53,11 @@ impl Database {
     /// Makes `value` the default of a setting for all sessions opened from now on.
     pub fn set_default(&self, setting: &str, value: &str) {
         self.execute(&format!("ALTER DATABASE {} SET {setting} = '{value}'", self.name()));
+    }
+
+    /// Opens a session that is told of notifications on `channel`.
+    pub async fn listen(&self, channel: &str) -> Listener {
+        Listener::open(self.url(), channel).await
     }
 
     /// Opens a session.

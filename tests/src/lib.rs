@@ -17,6 +17,7 @@
 mod certificate;
 mod container;
 mod database;
+mod listener;
 mod private;
 mod programs;
 mod proxy;
@@ -26,6 +27,7 @@ mod watchdog;
 
 pub use certificate::Certificate;
 pub use database::Database;
+pub use listener::Listener;
 pub use private::Private;
 pub use proxy::{Fault, Proxy, RoundTrip};
 pub use server::Server;

@@ -123,6 +123,7 @@ fn apart(action: &Action, changed: &BTreeSet<LockName>) -> Option<Action> {
         Action::Statement(Statement::Release(release)) => &release.name,
         Action::Statement(Statement::Amend(amend)) => &amend.name,
         Action::Statement(Statement::Evict(evict)) => &evict.name,
+        Action::Statement(Statement::Mark(mark)) => &mark.name,
         Action::Statement(Statement::Read(Read::One(name))) => name,
         Action::Statement(_) => return Some(action.clone()),
         Action::GoWrite(name)

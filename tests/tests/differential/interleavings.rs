@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, Evict, LockName, Owner, Release, Renew, Renewal, Rvn, Statement, Token,
+    Acquire, Amend, Content, Evict, LockName, Mark, Owner, Release, Renew, Renewal, Rvn, Statement,
+    Token,
 };
 use pglock_testkit::Server as Model;
 
@@ -125,6 +126,7 @@ fn actions() -> Vec<Action> {
         release(&[1, 2], false),
         release(&[3, 4], true),
         Statement::Evict(Evict { name: name(), token: Token::new(2), lock_timeout: LONG }),
+        Statement::Mark(Mark { name: name(), seen: number(1), waiter: 7, lock_timeout: LONG }),
     ];
     let others = [
         Action::GoWrite(name()),

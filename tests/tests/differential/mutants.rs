@@ -185,6 +185,35 @@ const MUTANTS: &[(&str, Spoil)] = &[
             done.model.edit(&evict.name, |row| row.rvn = None);
         }
     }),
+    ("a mark takes another's place", |done| {
+        let Action::Statement(Statement::Mark(mark)) = done.action else { return };
+        if done.before.row(&mark.name).is_some_and(|row| row.rvn == Some(mark.seen))
+            && !done.has_failed()
+        {
+            done.model.edit(&mark.name, |row| row.waiter = Some(mark.waiter));
+        }
+    }),
+    ("a mark compares no number", |done| {
+        let Action::Statement(Statement::Mark(mark)) = done.action else { return };
+        if done.before.row(&mark.name).is_some_and(|row| row.waiter.is_none()) && !done.has_failed()
+        {
+            done.model.edit(&mark.name, |row| row.waiter = Some(mark.waiter));
+        }
+    }),
+    ("a grant leaves the mark", |done| {
+        done.after_grant(|_, before, row| row.waiter = before.waiter);
+    }),
+    ("a release takes the mark away", |done| {
+        done.after_release(|_, row| row.waiter = None);
+    }),
+    ("a release tells nobody", |done| {
+        let Action::Statement(Statement::Release(_)) = done.action else { return };
+        done.model.take_notifications();
+    }),
+    ("an eviction tells nobody", |done| {
+        let Action::Statement(Statement::Evict(_)) = done.action else { return };
+        done.model.take_notifications();
+    }),
     ("a Go client's write clears the token", |done| {
         if let Action::GoWrite(name) = done.action {
             done.model.edit(name, |row| row.token = None);

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use pglock_core::{LockName, Outcome, Read, Row, Sql, Statement, Table};
+use pglock_core::{LockName, Outcome, Read, Row, Sql, Statement, Table, Value};
 use pglock_testkit::Server as Model;
-use pglock_tests::{Database, Server, Session};
+use pglock_tests::{Database, Listener, Server, Session};
 
 use crate::foreseen::{Overlap, act};
 use crate::mutants::Mutant;
-use crate::program::{Action, Step};
+use crate::program::{Action, NAMES, Step};
 
 /// Longer than anything takes that is not stuck.
 const LONG: Duration = Duration::from_secs(30);
@@ -22,6 +22,7 @@ pub(crate) struct Pair {
     first: Session,
     second: Session,
     watcher: Session,
+    listener: Listener,
     strangers: BTreeMap<LockName, Session>,
     idle: Vec<Session>,
     kept: i32,
@@ -55,6 +56,7 @@ impl Pair {
             first: database.connect().await,
             second: database.connect().await,
             watcher: database.connect().await,
+            listener: database.listen("locks").await,
             strangers: BTreeMap::new(),
             idle: Vec::new(),
             kept: 0,
@@ -108,7 +110,33 @@ impl Pair {
         drop(self.model.take_changes());
         let everything = Statement::Read(Read::All { prefix: String::new() });
         let rows = self.watcher.run_prepared(&self.sql.query(&everything)).await;
-        same("the rows", &self.model.execute(&everything), &rows)
+        same("the rows", &self.model.execute(&everything), &rows)?;
+        same("the marks", &self.marks_on_the_model(), &self.marks_on_the_server().await)?;
+        let (mut told, mut heard) = (self.model.take_notifications(), self.listener.heard().await);
+        told.sort();
+        heard.sort();
+        if told == heard {
+            Ok(())
+        } else {
+            Err(format!("the model tells {told:?}, the server {heard:?}"))
+        }
+    }
+
+    /// Which rows are marked, and with what: nobody else reads it.
+    fn marks_on_the_model(&self) -> Outcome {
+        let row = |name: &str| {
+            let row = self.model.row(&LockName::new(name).ok()?)?;
+            Some(Row(vec![Value::Text(name.into()), Value::Int8(row.waiter?)]))
+        };
+        Outcome::Rows(NAMES.into_iter().filter_map(row).collect())
+    }
+
+    async fn marks_on_the_server(&self) -> Outcome {
+        let text = "SELECT name::text, waiter FROM locks WHERE waiter IS NOT NULL ORDER BY name COLLATE \"C\"";
+        let marks = self.watcher.client().query(text, &[]).await.unwrap_or_default();
+        let row =
+            |row: &tokio_postgres::Row| Row(vec![Value::Text(row.get(0)), Value::Int8(row.get(1))]);
+        Outcome::Rows(marks.iter().map(row).collect())
     }
 
     async fn alone(&mut self, action: &Action) -> Result<(), String> {
@@ -227,6 +255,7 @@ fn patient(action: &Action) -> Action {
             Statement::Release(release) => release.lock_timeout = LONG,
             Statement::Amend(amend) => amend.lock_timeout = LONG,
             Statement::Evict(evict) => evict.lock_timeout = LONG,
+            Statement::Mark(mark) => mark.lock_timeout = LONG,
             _ => {}
         }
     }

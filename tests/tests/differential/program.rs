@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, Evict, LockName, Owner, Read, Release, Renew, Renewal, Rvn, Statement,
-    Token,
+    Acquire, Amend, Content, Evict, LockName, Mark, Owner, Read, Release, Renew, Renewal, Rvn,
+    Statement, Token,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -47,7 +47,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         12 => on_a_row().prop_map(Step::Alone),
         2 => on_the_table().prop_map(Step::Alone),
         6 => (on_a_row(), on_a_row()).prop_map(|(first, second)| Step::Behind(first, second)),
-        1 => name().prop_map(Step::Lock),
+        2 => name().prop_map(Step::Lock),
         1 => name().prop_map(Step::Unlock),
     ]
 }
@@ -81,6 +81,7 @@ fn row_statement() -> impl Strategy<Value = Statement> {
         3 => renew(),
         2 => amend(),
         2 => evict(),
+        3 => mark(),
         1 => name().prop_map(|name| Statement::Read(Read::One(name))),
     ]
 }
@@ -134,6 +135,12 @@ fn amend() -> impl Strategy<Value = Statement> {
 fn evict() -> impl Strategy<Value = Statement> {
     (name(), token()).prop_map(|(name, token)| {
         Statement::Evict(Evict { name, token, lock_timeout: Duration::from_millis(1) })
+    })
+}
+
+fn mark() -> impl Strategy<Value = Statement> {
+    (name(), number(), 1..3_i64).prop_map(|(name, seen, waiter)| {
+        Statement::Mark(Mark { name, seen, waiter, lock_timeout: Duration::from_millis(1) })
     })
 }
 
