@@ -1,0 +1,179 @@
+//! The model of the advisory locks and a real server that make the same steps.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pglock_testkit::advisory::{
+    Answer, Command, Deadlock, Interruption, Postgres, Reply, Session, Table,
+};
+use pglock_tests::Server;
+
+use super::mutants::Mutant;
+use super::program::Step;
+use super::server::{Heard, Picture, Sessions, sql, under};
+
+/// How long the server may take to look for a deadlock.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a function answers that answers nothing.
+const VOID: &str = "";
+
+pub(crate) struct Pair {
+    empty: Table,
+    model: Table,
+    mutant: Option<Mutant>,
+    sessions: Sessions,
+    seen: BTreeMap<String, u64>,
+}
+
+impl Pair {
+    pub(crate) async fn new() -> Self {
+        let sessions = Sessions::open(Server::shared().database()).await;
+        let postgres = if sessions.passes().await { Postgres::Since17 } else { Postgres::Before17 };
+        let empty = Table::new(postgres);
+        Self { model: empty.clone(), empty, mutant: None, sessions, seen: BTreeMap::new() }
+    }
+
+    /// With a model that makes a mistake.
+    pub(crate) fn spoilt_by(self, mutant: Mutant) -> Self {
+        Self { mutant: Some(mutant), ..self }
+    }
+
+    /// No locks and no transactions on either side.
+    pub(crate) async fn reset(&mut self) {
+        self.sessions.reset().await;
+        self.model = self.empty.clone();
+    }
+
+    pub(crate) const fn model(&self) -> &Table {
+        &self.model
+    }
+
+    /// How often each answer was heard.
+    pub(crate) const fn seen(&self) -> &BTreeMap<String, u64> {
+        &self.seen
+    }
+
+    /// Whether a session can do it, and it is no waste of time.
+    pub(crate) fn makes_sense(&self, step: Step) -> bool {
+        let waits = |session| self.model.awaited(session).is_some();
+        match step {
+            Step::Cancel(session) => waits(session),
+            Step::Terminate(_) => true,
+            Step::Execute(session, _) | Step::Briefly(session, _) => !waits(session),
+            // The check comes when the session has begun to wait. Only where it finds something can be seen that
+            // it is over.
+            Step::Checked(session, want) => {
+                let mut waiting = self.model.clone();
+                waiting.execute(session, Command::Take(want)).answer == Answer::Queued
+                    && waiting.deadlock(session) != Deadlock::None
+            }
+        }
+    }
+
+    /// Makes a step on both; an error tells how they differ.
+    pub(crate) async fn make(&mut self, step: Step) -> Result<(), String> {
+        let expected = self.foresee(step);
+        let mut heard = self.perform(step).await;
+        let Step::Checked(session, _) = step else { return self.compare(&expected, &heard).await };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let compared = self.compare(&expected, &heard).await;
+            if compared.is_ok() || heard.contains_key(&session) || Instant::now() > deadline {
+                return compared;
+            }
+            heard.append(&mut self.sessions.answers().await);
+        }
+    }
+
+    /// What those hear that hear something.
+    fn foresee(&mut self, step: Step) -> BTreeMap<Session, Heard> {
+        let before = self.model.clone();
+        let (session, mut reply) = step.on(&mut self.model);
+        *self.seen.entry(format!("{:?}", reply.answer)).or_default() += 1;
+        if let Some(mutant) = self.mutant {
+            mutant.spoil(step, &before, &mut self.model, &mut reply);
+        }
+        let Reply { answer, woken } = reply;
+        let heard_nothing = matches!(step, Step::Terminate(_)) && before.awaited(session).is_none();
+        let own = heard(step, answer).filter(|_| !heard_nothing).map(|heard| (session, heard));
+        let granted = |session| (session, Ok(Some(VOID.into())));
+        woken.into_iter().map(granted).chain(own).collect()
+    }
+
+    async fn perform(&mut self, step: Step) -> BTreeMap<Session, Heard> {
+        let sessions = &mut self.sessions;
+        match step {
+            Step::Execute(session, command) => sessions.begin(session, sql(command)).await,
+            Step::Briefly(session, want) => {
+                sessions.run(session, under("lock_timeout", Command::Take(want))).await;
+            }
+            Step::Checked(session, want) => {
+                sessions.begin(session, under("deadlock_timeout", Command::Take(want))).await;
+            }
+            Step::Cancel(session) => sessions.cancel(session).await,
+            Step::Terminate(session) => sessions.terminate(session).await,
+        }
+        sessions.answers().await
+    }
+
+    async fn compare(
+        &self,
+        expected: &BTreeMap<Session, Heard>,
+        heard: &BTreeMap<Session, Heard>,
+    ) -> Result<(), String> {
+        same("what is heard", expected, heard)?;
+        let waits = |session: &Session| self.model.awaited(*session).is_some();
+        let waiting = (1..=super::program::SESSIONS).filter(waits);
+        let blockers = waiting.map(|session| (session, self.model.blockers(session))).collect();
+        let expected = Picture { entries: self.model.entries(), blockers };
+        same("who holds and who waits", &expected, &self.sessions.picture().await)
+    }
+}
+
+impl Step {
+    /// Makes it on the model. Whose step it is, and what comes of it.
+    fn on(self, model: &mut Table) -> (Session, Reply) {
+        match self {
+            Self::Execute(session, command) => (session, model.execute(session, command)),
+            Self::Briefly(session, want) => {
+                let reply = model.execute(session, Command::Take(want));
+                let passes = reply.answer == Answer::Queued;
+                let late = |model: &mut Table| model.interrupt(session, Interruption::LockTimeout);
+                (session, if passes { late(model) } else { reply })
+            }
+            Self::Checked(session, want) => {
+                model.execute(session, Command::Take(want));
+                (session, model.check_deadlock(session))
+            }
+            Self::Cancel(session) => (session, model.interrupt(session, Interruption::Cancel)),
+            Self::Terminate(session) => (session, model.end(session)),
+        }
+    }
+}
+
+/// The answer as a client hears it; none is not yet.
+fn heard(step: Step, answer: Answer) -> Option<Heard> {
+    let tries = matches!(step, Step::Execute(_, Command::Try(_)));
+    let calls = matches!(step, Step::Execute(_, Command::UnlockAll));
+    let value = |text: &str| Some(Ok(Some(text.into())));
+    match answer {
+        Answer::Granted if tries => value("t"),
+        Answer::Unlocked => value("t"),
+        Answer::Busy | Answer::NotHeld => value("f"),
+        Answer::Granted => value(VOID),
+        Answer::Done if calls => value(VOID),
+        Answer::Done => Some(Ok(None)),
+        Answer::Queued | Answer::Unread => None,
+        Answer::Failed(failure) => Some(Err(failure.sqlstate().into())),
+        _ => panic!("an answer that this test does not know: {answer:?}"),
+    }
+}
+
+fn same<T: std::fmt::Debug + PartialEq>(what: &str, model: &T, server: &T) -> Result<(), String> {
+    if model == server {
+        Ok(())
+    } else {
+        Err(format!("{what}\non the model:  {model:?}\non the server: {server:?}"))
+    }
+}
