@@ -9,7 +9,7 @@ use pglock_testkit::advisory::{
 use pglock_tests::Server;
 
 use super::mutants::Mutant;
-use super::program::Step;
+use super::program::{SESSIONS, Step};
 use super::server::{Heard, Picture, Sessions, sql, under};
 
 /// How long the server may take to look for a deadlock.
@@ -73,16 +73,20 @@ impl Pair {
 
     /// Makes a step on both; an error tells how they differ.
     pub(crate) async fn make(&mut self, step: Step) -> Result<(), String> {
-        let expected = self.foresee(step);
-        let mut heard = self.perform(step).await;
-        let Step::Checked(session, _) = step else { return self.compare(&expected, &heard).await };
+        let expected = (self.foresee(step), self.picture());
+        self.perform(step).await;
         let deadline = Instant::now() + PATIENCE;
+        let mut heard = BTreeMap::new();
         loop {
-            let compared = self.compare(&expected, &heard).await;
-            if compared.is_ok() || heard.contains_key(&session) || Instant::now() > deadline {
-                return compared;
+            let picture = self.sessions.settle().await;
+            heard.append(&mut self.sessions.take_answers());
+            let there = same("what is heard", &expected.0, &heard)
+                .and_then(|()| same("who holds and who waits", &expected.1, &picture));
+            let checking =
+                matches!(step, Step::Checked(session, _) if !heard.contains_key(&session));
+            if there.is_ok() || !checking || Instant::now() > deadline {
+                return there;
             }
-            heard.append(&mut self.sessions.answers().await);
         }
     }
 
@@ -90,7 +94,8 @@ impl Pair {
     fn foresee(&mut self, step: Step) -> BTreeMap<Session, Heard> {
         let before = self.model.clone();
         let (session, mut reply) = step.on(&mut self.model);
-        *self.seen.entry(format!("{:?}", reply.answer)).or_default() += 1;
+        let checked = if matches!(step, Step::Checked(..)) { ", checked" } else { "" };
+        *self.seen.entry(format!("{:?}{checked}", reply.answer)).or_default() += 1;
         if let Some(mutant) = self.mutant {
             mutant.spoil(step, &before, &mut self.model, &mut reply);
         }
@@ -101,7 +106,7 @@ impl Pair {
         woken.into_iter().map(granted).chain(own).collect()
     }
 
-    async fn perform(&mut self, step: Step) -> BTreeMap<Session, Heard> {
+    async fn perform(&mut self, step: Step) {
         let sessions = &mut self.sessions;
         match step {
             Step::Execute(session, command) => sessions.begin(session, sql(command)).await,
@@ -114,20 +119,13 @@ impl Pair {
             Step::Cancel(session) => sessions.cancel(session).await,
             Step::Terminate(session) => sessions.terminate(session).await,
         }
-        sessions.answers().await
     }
 
-    async fn compare(
-        &self,
-        expected: &BTreeMap<Session, Heard>,
-        heard: &BTreeMap<Session, Heard>,
-    ) -> Result<(), String> {
-        same("what is heard", expected, heard)?;
+    fn picture(&self) -> Picture {
         let waits = |session: &Session| self.model.awaited(*session).is_some();
-        let waiting = (1..=super::program::SESSIONS).filter(waits);
-        let blockers = waiting.map(|session| (session, self.model.blockers(session))).collect();
-        let expected = Picture { entries: self.model.entries(), blockers };
-        same("who holds and who waits", &expected, &self.sessions.picture().await)
+        let blockers = |session| (session, self.model.blockers(session));
+        let blockers = (1..=SESSIONS).filter(waits).map(blockers).collect();
+        Picture { entries: self.model.entries(), blockers }
     }
 }
 

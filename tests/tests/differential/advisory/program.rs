@@ -1,10 +1,10 @@
 //! The steps that programs are made of. Sessions and keys are few, so that they meet often.
 
 use pglock_testkit::advisory::{Command, Level, Mode, Place, Session, Want};
-use proptest::prelude::{Just, Strategy, prop_oneof};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-pub(crate) const SESSIONS: Session = 5;
+pub(crate) const SESSIONS: Session = 4;
 
 /// The first two are the same numbers.
 const PLACES: [Place; 4] =
@@ -25,8 +25,12 @@ pub(crate) enum Step {
     Terminate(Session),
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
-    let session = || 1..=SESSIONS;
+/// A step, or several that belong together.
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop_oneof![30 => step().prop_map(|step| vec![step]), 1 => entanglement()]
+}
+
+fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         30 => (session(), command()).prop_map(|(session, command)| Step::Execute(session, command)),
         2 => (session(), want()).prop_map(|(session, want)| Step::Briefly(session, want)),
@@ -34,6 +38,41 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => session().prop_map(Step::Cancel),
         1 => session().prop_map(Step::Terminate),
     ]
+}
+
+/// Three sessions that hold nothing else come close to waiting for each other, which is too rare by chance.
+fn entanglement() -> impl Strategy<Value = Vec<Step>> {
+    let sessions = Just((1..=SESSIONS).collect::<Vec<_>>()).prop_shuffle();
+    let places = Just(PLACES.to_vec()).prop_shuffle();
+    (sessions, places, [mode(), mode(), mode()], any::<bool>()).prop_map(entangle)
+}
+
+fn entangle(
+    (sessions, places, modes, turned): (Vec<Session>, Vec<Place>, [Mode; 3], bool),
+) -> Vec<Step> {
+    let [first, second, third, ..] = sessions[..] else { return Vec::new() };
+    let want = |place: usize, mode| Want { place: places[place], mode, level: Level::Session };
+    let take = |(session, want)| Step::Execute(session, Command::Take(want));
+    let free = |session| {
+        let execute = |command| Step::Execute(session, command);
+        [Step::Cancel(session), execute(Command::Rollback), execute(Command::UnlockAll)]
+    };
+    let hold = [
+        take((first, want(0, modes[0]))),
+        take((third, want(1, Mode::Exclusive))),
+        take((second, want(0, modes[1]))),
+    ];
+    let mut waits = [(third, want(0, modes[2])), (first, want(1, Mode::Exclusive))];
+    if turned {
+        waits.reverse();
+    }
+    let [before, (session, want)] = waits;
+    let freed = [first, second, third].into_iter().flat_map(free);
+    freed.chain(hold).chain([take(before), Step::Checked(session, want)]).collect()
+}
+
+fn session() -> impl Strategy<Value = Session> {
+    1..=SESSIONS
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -56,7 +95,7 @@ fn want() -> impl Strategy<Value = Want> {
 
 /// The first one more often, so that many wait for it.
 fn place() -> impl Strategy<Value = Place> {
-    prop_oneof![Just(PLACES[0]), select(&PLACES[..])]
+    prop_oneof![2 => Just(PLACES[0]), 1 => select(&PLACES[..])]
 }
 
 fn mode() -> impl Strategy<Value = Mode> {

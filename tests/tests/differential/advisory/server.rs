@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pglock_testkit::advisory::{Command, Entry, Level, Mode, Place, Session, Want};
 use pglock_tests::{Database, Session as Connection, eventually};
 use tokio::task::JoinHandle;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{SimpleQueryMessage, Statement};
 
 use super::program::SESSIONS;
 
@@ -26,6 +26,22 @@ pub(crate) struct Sessions {
     connections: BTreeMap<Session, Arc<Connection>>,
     /// Statements that have no answer yet.
     running: BTreeMap<Session, JoinHandle<Heard>>,
+    /// Answers that nobody has looked at.
+    answers: BTreeMap<Session, Heard>,
+    view: Statement,
+}
+
+/// What is there, and who waits for whom.
+const VIEW: &str = "\
+    SELECT pid, classid::bigint, objid::bigint, objsubid, mode, granted, \
+      CASE WHEN NOT granted THEN pg_blocking_pids(pid) END \
+    FROM pg_locks WHERE locktype = 'advisory' \
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+impl Picture {
+    fn waits(&self, session: Session) -> bool {
+        self.entries.iter().any(|entry| entry.session == session && !entry.granted)
+    }
 }
 
 impl Sessions {
@@ -33,16 +49,25 @@ impl Sessions {
         // Nobody looks for deadlocks unless told to.
         database.set_default("deadlock_timeout", "1h");
         let watcher = database.connect().await;
-        let (connections, running) = (BTreeMap::new(), BTreeMap::new());
-        Self { database, watcher, connections, running }
+        let view = watcher.client().prepare(VIEW).await.unwrap();
+        let (running, answers) = (BTreeMap::new(), BTreeMap::new());
+        Self { database, watcher, connections: BTreeMap::new(), running, answers, view }
     }
 
-    /// Ends all sessions and opens new ones.
+    /// Nobody waits, holds anything, or is in a transaction.
     pub(crate) async fn reset(&mut self) {
         for session in 1..=SESSIONS {
-            self.terminate(session).await;
+            if !self.connections.contains_key(&session) {
+                self.connect(session).await;
+            }
         }
-        self.running.clear();
+        while let Some(session) = self.settle().await.blockers.into_keys().next() {
+            self.cancel(session).await;
+        }
+        for connection in self.connections.values() {
+            connection.execute("ROLLBACK; SELECT pg_advisory_unlock_all()").await;
+        }
+        self.answers.clear();
     }
 
     /// Whether the server knows that a holder's try passes those that wait for it.
@@ -53,57 +78,60 @@ impl Sessions {
 
     /// A session begins a statement, and has its answer or waits when this returns.
     pub(crate) async fn begin(&mut self, session: Session, sql: String) {
-        self.send(session, sql);
-        eventually("the statement ends or waits", async || {
-            self.running[&session].is_finished() || self.waiting().await.contains(&session)
-        })
-        .await;
+        let mut running = self.send(session, sql);
+        let waits = eventually("the statement waits", async || self.picture().await.waits(session));
+        tokio::select! {
+            heard = &mut running => drop(self.answers.insert(session, heard.unwrap())),
+            () = waits => drop(self.running.insert(session, running)),
+        }
     }
 
     /// A session makes a statement that does not wait for long.
     pub(crate) async fn run(&mut self, session: Session, sql: String) {
-        self.send(session, sql);
-        self.ends(session).await;
+        let heard = self.send(session, sql).await.unwrap();
+        self.answers.insert(session, heard);
     }
 
-    /// What those hear that do not wait any more.
-    pub(crate) async fn answers(&mut self) -> BTreeMap<Session, Heard> {
-        let mut heard = BTreeMap::new();
+    /// What is there when all have heard something that do not wait.
+    pub(crate) async fn settle(&mut self) -> Picture {
         loop {
-            let waiting = self.waiting().await;
-            let answered = self.running.keys().find(|session| !waiting.contains(session)).copied();
-            let Some(session) = answered else { return heard };
-            let running = self.running.remove(&session).unwrap();
-            heard.insert(session, running.await.unwrap());
+            let picture = self.picture().await;
+            let answered = self.running.keys().find(|session| !picture.waits(**session)).copied();
+            let Some(session) = answered else { return picture };
+            self.hear(session).await;
         }
     }
 
+    /// What was heard since this was asked last.
+    pub(crate) fn take_answers(&mut self) -> BTreeMap<Session, Heard> {
+        std::mem::take(&mut self.answers)
+    }
+
     /// Cancels what a waiting session waits for, and waits until it has heard of it.
-    pub(crate) async fn cancel(&self, session: Session) {
+    pub(crate) async fn cancel(&mut self, session: Session) {
         let pid = self.connections[&session].pid();
         self.watcher.ask(&format!("SELECT pg_cancel_backend({pid})")).await;
-        self.ends(session).await;
+        self.hear(session).await;
     }
 
     /// Ends a session and opens another in its place.
     pub(crate) async fn terminate(&mut self, session: Session) {
-        if let Some(connection) = self.connections.get(&session) {
-            let pid = connection.pid();
-            self.watcher.ask(&format!("SELECT pg_terminate_backend({pid})")).await;
-            let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
-            let is_gone = async || self.watcher.ask(&gone).await.as_deref() == Some("0");
-            eventually("the session is gone", is_gone).await;
-        }
+        let pid = self.connections[&session].pid();
+        self.watcher.ask(&format!("SELECT pg_terminate_backend({pid})")).await;
+        let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+        let is_gone = async || self.watcher.ask(&gone).await.as_deref() == Some("0");
+        eventually("the session is gone", is_gone).await;
+        self.hear(session).await;
+        self.connect(session).await;
+    }
+
+    async fn connect(&mut self, session: Session) {
         self.connections.insert(session, Arc::new(self.database.connect().await));
     }
 
-    pub(crate) async fn picture(&self) -> Picture {
-        let query = "SELECT pid, classid::bigint, objid::bigint, objsubid, mode, granted, \
-                     CASE WHEN NOT granted THEN pg_blocking_pids(pid) END \
-                     FROM pg_locks WHERE locktype = 'advisory' \
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    async fn picture(&self) -> Picture {
         let (mut entries, mut blockers) = (Vec::new(), BTreeMap::new());
-        for row in self.watcher.client().query(query, &[]).await.unwrap() {
+        for row in self.watcher.client().query(&self.view, &[]).await.unwrap() {
             let session = self.session(row.get(0));
             let (high, low): (i64, i64) = (row.get(1), row.get(2));
             let place = match row.get(3) {
@@ -124,20 +152,15 @@ impl Sessions {
         Picture { entries, blockers }
     }
 
-    fn send(&mut self, session: Session, sql: String) {
+    fn send(&self, session: Session, sql: String) -> JoinHandle<Heard> {
         let connection = Arc::clone(&self.connections[&session]);
-        self.running.insert(session, tokio::spawn(async move { hear(&connection, &sql).await }));
+        tokio::spawn(async move { say(&connection, &sql).await })
     }
 
-    async fn ends(&self, session: Session) {
-        eventually("the statement ends", async || self.running[&session].is_finished()).await;
-    }
-
-    async fn waiting(&self) -> BTreeSet<Session> {
-        let query = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        let rows = self.watcher.client().query(query, &[]).await.unwrap();
-        rows.iter().map(|row| self.session(row.get(0))).collect()
+    async fn hear(&mut self, session: Session) {
+        if let Some(running) = self.running.remove(&session) {
+            self.answers.insert(session, running.await.unwrap());
+        }
     }
 
     fn session(&self, pid: i32) -> Session {
@@ -151,7 +174,7 @@ fn number(half: i64) -> i32 {
     u32::try_from(half).unwrap().cast_signed()
 }
 
-async fn hear(connection: &Connection, sql: &str) -> Heard {
+async fn say(connection: &Connection, sql: &str) -> Heard {
     let heard = match connection.client().simple_query(sql).await {
         Ok(messages) => Ok(messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(String::from),
@@ -161,8 +184,10 @@ async fn hear(connection: &Connection, sql: &str) -> Heard {
             Err(error.code().map_or_else(|| error.to_string(), |code| code.code().into()))
         }
     };
-    // An error is heard before the server has cleaned up after it.
-    let _ = connection.client().simple_query("").await;
+    if heard.is_err() {
+        // It is heard before the server has cleaned up after it.
+        let _ = connection.client().simple_query("").await;
+    }
     heard
 }
 
