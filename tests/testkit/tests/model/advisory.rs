@@ -1,10 +1,10 @@
 //! Advisory locks, rule by rule: A1 to A13 are what PostgreSQL promises about them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use pglock_testkit::advisory::{
-    Answer, Command, Deadlock, Failure, Interruption, Level, Mode, Place, Postgres, Reply, Session,
-    Table, Want,
+    Answer, Command, Deadlock, Entry, Failure, Interruption, Level, Lock, Mode, Place, Postgres,
+    Reply, Session, Table, Want,
 };
 
 use Mode::{Exclusive, Shared};
@@ -488,5 +488,121 @@ mod a13_a_pooler_between {
         assert_eq!(unlocks(&mut table, 2, Exclusive).answer, Answer::NotHeld);
         assert_eq!(tries(&mut table, 2, Exclusive), Answer::Busy);
         assert_eq!(table.entries().len(), 1);
+    }
+}
+
+/// All states of a few sessions, whatever they do and in whichever order.
+mod every_state {
+    use super::*;
+
+    const SESSIONS: [Session; 3] = [1, 2, 3];
+
+    #[test]
+    fn keeps_apart_what_is_not_shared_and_leaves_nobody_waiting_for_nobody() {
+        let ends = [Command::UnlockAll, Command::Begin, Command::Commit, Command::DiscardAll];
+        let levels = [Level::Session, Level::Transaction];
+        let commands: Vec<_> = on_key(KEY, &levels).into_iter().chain(ends).collect();
+        for postgres in [Postgres::Before17, Postgres::Since17] {
+            let known = search(Table::new(postgres), &commands, look);
+            assert!(known > 10_000, "{known}");
+        }
+    }
+
+    #[test]
+    fn has_no_deadlock_that_the_server_does_not_end() {
+        let keys = [KEY, OTHER];
+        let commands: Vec<_> =
+            keys.into_iter().flat_map(|key| on_key(key, &[Level::Session])).collect();
+        let (mut soft, mut hard) = (0, 0);
+        search(Table::default(), &commands, |table| {
+            for session in SESSIONS {
+                match check(table, session) {
+                    Deadlock::None => {}
+                    Deadlock::Soft(_) => soft += 1,
+                    Deadlock::Hard(_) => hard += 1,
+                }
+            }
+        });
+        assert!(soft > 100 && hard > 100, "{soft}, {hard}");
+    }
+
+    fn look(table: &Table) {
+        let entries = table.entries();
+        let held = entries.iter().filter(|entry| entry.granted);
+        let conflicts = held.clone().any(|one| {
+            let against =
+                |other: &Entry| one.session != other.session && one.mode.conflicts(other.mode);
+            held.clone().any(against)
+        });
+        assert!(!conflicts, "{table:?}");
+        for session in SESSIONS {
+            let waits = table.awaited(session).is_some();
+            assert_eq!(waits, !table.blockers(session).is_empty(), "{session} in {table:?}");
+            let mut left = table.clone();
+            left.end(session);
+            assert!(left.entries().iter().all(|entry| entry.session != session), "{table:?}");
+        }
+    }
+
+    /// After the server has looked for a deadlock there is none. What it has found.
+    fn check(table: &Table, session: Session) -> Deadlock {
+        let mut checked = table.clone();
+        let reply = checked.check_deadlock(session);
+        assert_eq!(checked.deadlock(session), Deadlock::None, "{session} in {table:?}");
+        let found = table.deadlock(session);
+        let failed = reply.answer == Answer::Failed(Failure::Deadlock);
+        assert_eq!(failed, matches!(found, Deadlock::Hard(_)), "{session} in {table:?}");
+        assert_eq!(checked == *table, found == Deadlock::None, "{session} in {table:?}");
+        found
+    }
+
+    /// Looks at each state once. How many there are.
+    fn search(start: Table, commands: &[Command], mut look: impl FnMut(&Table)) -> usize {
+        let (mut known, mut new) = (HashSet::new(), vec![start]);
+        while let Some(table) = new.pop() {
+            if once(&table) && known.insert(table.clone()) {
+                look(&table);
+                new.extend(next(&table, commands));
+            }
+        }
+        known.len()
+    }
+
+    /// Nobody holds it more than once in a mode.
+    fn once(table: &Table) -> bool {
+        let count = |lock: &Lock| {
+            lock.holds.values().all(|hold| hold.exclusive.session <= 1 && hold.shared.session <= 1)
+        };
+        table.locks().all(|(_, lock)| count(lock))
+    }
+
+    fn next(table: &Table, commands: &[Command]) -> Vec<Table> {
+        let mut next = Vec::new();
+        let mut after = |change: &dyn Fn(&mut Table)| {
+            let mut table = table.clone();
+            change(&mut table);
+            next.push(table);
+        };
+        for session in SESSIONS {
+            for command in commands {
+                after(&|table| drop(table.execute(session, *command)));
+            }
+            after(&|table| drop(table.interrupt(session, Interruption::Cancel)));
+            after(&|table| drop(table.end(session)));
+            after(&|table| drop(table.check_deadlock(session)));
+        }
+        next
+    }
+
+    fn on_key(place: Place, levels: &[Level]) -> Vec<Command> {
+        let mut commands = Vec::new();
+        for mode in [Exclusive, Shared] {
+            commands.push(Command::Unlock(place, mode));
+            for level in levels {
+                let want = Want { place, mode, level: *level };
+                commands.extend([Command::Try(want), Command::Take(want)]);
+            }
+        }
+        commands
     }
 }

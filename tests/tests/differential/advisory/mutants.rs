@@ -4,6 +4,7 @@ use pglock_testkit::advisory::{
     Answer, Command, Count, Failure, Hold, Level, Lock, Mode, Place, Reply, Session, Table, Waiter,
     Want,
 };
+use tokio::runtime::Runtime;
 
 use super::pair::Pair;
 use super::program::Step;
@@ -19,10 +20,16 @@ fn every_mutant_of_the_model_of_advisory_locks_is_seen() {
     println!("| mutant of the model of advisory locks | steps |\n| --- | ---: |");
     for (what, spoil) in MUTANTS {
         let pair = runtime.block_on(Pair::new()).spoilt_by(Mutant(*spoil));
-        let (Run { made, difference }, _) = run(&runtime, pair, STEPS, 1, 0);
-        assert!(difference.is_some(), "not seen in {made} steps: {what}");
-        println!("| {what} | {made} |");
+        is_seen(&runtime, what, pair);
     }
+    let pair = runtime.block_on(Pair::new()).of_another_version();
+    is_seen(&runtime, "a try comes to what it does on another version", pair);
+}
+
+fn is_seen(runtime: &Runtime, what: &str, pair: Pair) {
+    let (Run { made, difference }, _) = run(runtime, pair, STEPS, 1, 0);
+    assert!(difference.is_some(), "not seen in {made} steps: {what}");
+    println!("| {what} | {made} |");
 }
 
 /// A mistake that is made after a step.

@@ -39,6 +39,13 @@ impl Pair {
         Self { mutant: Some(mutant), ..self }
     }
 
+    /// With the model of another version of PostgreSQL than the server is.
+    pub(crate) fn of_another_version(self) -> Self {
+        let passing = Table::new(Postgres::Since17);
+        let other = if self.empty == passing { Postgres::Before17 } else { Postgres::Since17 };
+        Self { empty: Table::new(other), ..self }
+    }
+
     /// No locks and no transactions on either side.
     pub(crate) async fn reset(&mut self) {
         self.sessions.reset().await;

@@ -49,7 +49,8 @@ impl Table {
     }
 
     /// The `deadlock_timeout` of a waiting session passes: the server puts queues into another order if that
-    /// helps, else this one is the victim. Without a deadlock it goes on waiting.
+    /// helps, else this one is the victim. Without a deadlock it goes on waiting. Where several orders help, the
+    /// server may choose another, since it goes through the holders of a key as they came.
     pub fn check_deadlock(&mut self, session: Session) -> Reply {
         if self.awaited(session).is_none() {
             return Reply::of(Answer::Done);
