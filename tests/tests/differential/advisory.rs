@@ -1,5 +1,5 @@
-//! Several sessions on the model of the advisory locks and on a real server, in lock step: after each step both have
-//! answered the same, the same sessions wait for the same others, and `pg_locks` shows the same.
+//! Several sessions on the model of the advisory locks and on a real server, in lock step: after each step
+//! both have answered the same, the same sessions wait for the same others, and `pg_locks` shows the same.
 //!
 //! `PGLOCK_TEST_STEPS` sets how many steps are made, `PGLOCK_TEST_SEED` which.
 

@@ -1,5 +1,5 @@
-//! Statements on the models of the server and on a real one, in lock step: both must answer the same and leave
-//! the same rows and locks. This entitles the models to stand for PostgreSQL.
+//! Statements on the models of the server and on a real one, in lock step: both must answer the same and
+//! leave the same rows and locks. This entitles the models to stand for PostgreSQL.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -146,8 +146,8 @@ impl Table {
         })
     }
 
-    /// For whom a session waits, as `pg_blocking_pids` tells: those who hold what it must not share, and those
-    /// before it in the queue who want such.
+    /// For whom a session waits, as `pg_blocking_pids` tells: those who hold what it must not share, and
+    /// those before it in the queue who want such.
     #[must_use]
     pub fn blockers(&self, session: Session) -> BTreeSet<Session> {
         let lock = self.awaited(session).and_then(|want| self.locks.get(&want.place));

@@ -68,8 +68,8 @@ impl Pair {
             Step::Cancel(session) => waits(session),
             Step::Terminate(_) => true,
             Step::Execute(session, _) | Step::Briefly(session, _) => !waits(session),
-            // The check comes when the session has begun to wait. Only where it finds something can be seen that
-            // it is over.
+            // The check comes when the session has begun to wait. Only where it finds something can be seen
+            // that it is over.
             Step::Checked(session, want) => {
                 let mut waiting = self.model.clone();
                 waiting.execute(session, Command::Take(want)).answer == Answer::Queued

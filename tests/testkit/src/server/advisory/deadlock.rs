@@ -1,5 +1,5 @@
-//! Sessions that wait for each other. A session that waits behind one that does not hold the key yet can be put
-//! before it; where that helps nobody has to fail.
+//! Sessions that wait for each other. A session that waits behind one that does not hold the key yet can be
+//! put before it; where that helps nobody has to fail.
 
 use super::{Answer, Interruption, Lock, Place, Reply, Session, Table, Waiter};
 
@@ -9,8 +9,8 @@ use super::{Answer, Interruption, Lock, Place, Reply, Session, Table, Waiter};
 pub enum Deadlock {
     /// It does not.
     None,
-    /// It does, but not if queues are put into another order. Who waits for whom: the session first, each for the
-    /// next, the last for the first.
+    /// It does, but not if queues are put into another order. Who waits for whom: the session first, each for
+    /// the next, the last for the first.
     Soft(Vec<Session>),
     /// It does, and one of these has to give up, in the same order.
     Hard(Vec<Session>),
@@ -49,8 +49,8 @@ impl Table {
     }
 
     /// The `deadlock_timeout` of a waiting session passes: the server puts queues into another order if that
-    /// helps, else this one is the victim. Without a deadlock it goes on waiting. Where several orders help, the
-    /// server may choose another, since it goes through the holders of a key as they came.
+    /// helps, else this one is the victim. Without a deadlock it goes on waiting. Where several orders help,
+    /// the server may choose another, since it goes through the holders of a key as they came.
     pub fn check_deadlock(&mut self, session: Session) -> Reply {
         if self.awaited(session).is_none() {
             return Reply::of(Answer::Done);
@@ -70,8 +70,8 @@ impl Table {
         Reply { answer, woken }
     }
 
-    /// Other queues, in which the session does not wait for itself; none if they are right as they are. The pairs
-    /// in `turned` are to be the other way round.
+    /// Other queues, in which the session does not wait for itself; none if they are right as they are. The
+    /// pairs in `turned` are to be the other way round.
     fn solve(&self, session: Session, turned: &mut Vec<Edge>) -> Option<Queues> {
         let queues = self.reorder(turned)?;
         let mut soft = Vec::new();
@@ -95,8 +95,8 @@ impl Table {
         })
     }
 
-    /// The queues of those pairs, in the order closest to the present one in which each waiter comes before the
-    /// one that was ahead of it.
+    /// The queues of those pairs, in the order closest to the present one in which each waiter comes before
+    /// the one that was ahead of it.
     fn reorder(&self, turned: &[Edge]) -> Option<Queues> {
         let mut queues = Queues::new();
         for edge in turned.iter().rev() {

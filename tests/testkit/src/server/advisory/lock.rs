@@ -111,8 +111,8 @@ impl Hold {
 }
 
 impl Lock {
-    /// What becomes of a session that asks for the key. One that holds it may pass those that wait for it, unless
-    /// it asks by a try on a server where `passes` is false.
+    /// What becomes of a session that asks for the key. One that holds it may pass those that wait for it,
+    /// unless it asks by a try on a server where `passes` is false.
     pub(super) fn admit(&self, session: Session, mode: Mode, passes: bool) -> Admission {
         let mine = self.holds.get(&session);
         if mine.is_some_and(|hold| hold.count(mode).is_held())
