@@ -92,7 +92,7 @@ pub use coincidence::{Coincidence, Coincidences};
 pub use judge::{Judgement, judge};
 pub use oracle::Broken;
 pub use plan::{Options, Scenario};
-pub use server::{Change, Record, Server};
+pub use server::{Change, Record, Server, advisory};
 pub use simulate::{History, Violation, run, run_with, simulate, simulate_bytes, simulate_with};
 pub use tape::Tape;
 pub use timeline::Timeline;

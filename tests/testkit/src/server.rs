@@ -2,6 +2,7 @@
 //! does with the statement's SQL. Knows no sessions, no network and no time: whoever has the server
 //! decides how long a statement waits for a locked row.
 
+pub mod advisory;
 mod table;
 
 use std::collections::BTreeSet;

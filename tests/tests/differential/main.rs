@@ -1,5 +1,5 @@
-//! Statements on the model of the server and on a real one, in lock step: both must answer the same and leave
-//! the same rows. This entitles the model to stand for PostgreSQL.
+//! Statements on the models of the server and on a real one, in lock step: both must answer the same and
+//! leave the same rows and locks. This entitles the models to stand for PostgreSQL.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -10,6 +10,7 @@
     reason = "these are tests"
 )]
 
+mod advisory;
 mod foreseen;
 mod interleavings;
 mod mutants;

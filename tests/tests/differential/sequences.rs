@@ -62,7 +62,8 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn setting(variable: &str, otherwise: u64) -> u64 {
+/// A number from the environment.
+pub(crate) fn setting(variable: &str, otherwise: u64) -> u64 {
     match std::env::var(variable) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")),
         Err(_) => otherwise,

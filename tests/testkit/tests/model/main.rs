@@ -1,6 +1,8 @@
-//! The model of the server: what each statement does to a row and answers, case by case.
+//! The models of the server: what each statement does to a row and answers, and what becomes of advisory
+//! locks, case by case.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod advisory;
 mod rig;
 
 use std::time::Duration;

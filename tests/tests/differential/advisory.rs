@@ -1,0 +1,64 @@
+//! Several sessions on the model of the advisory locks and on a real server, in lock step: after each step
+//! both have answered the same, the same sessions wait for the same others, and `pg_locks` shows the same.
+//!
+//! `PGLOCK_TEST_STEPS` sets how many steps are made, `PGLOCK_TEST_SEED` which.
+
+mod deadlocks;
+mod mutants;
+mod pair;
+mod program;
+mod server;
+
+use std::cell::{Cell, RefCell};
+
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use tokio::runtime::Runtime;
+
+use crate::sequences::{Run, runtime, setting};
+use pair::Pair;
+
+const STEPS_OF_A_PROGRAM: u64 = 150;
+
+#[test]
+fn the_model_of_advisory_locks_does_what_the_server_does() {
+    let (steps, seed) = (setting("PGLOCK_TEST_STEPS", 5_000), setting("PGLOCK_TEST_SEED", 1));
+    let runtime = runtime();
+    let pair = runtime.block_on(Pair::new());
+    let (Run { made, difference }, pair) = run(&runtime, pair, steps, seed, 1_000);
+    println!("{made} steps under seed {seed}: {:#?}", pair.seen());
+    assert!(difference.is_none(), "{}", difference.unwrap_or_default());
+}
+
+/// Makes programs of about so many steps together. One that shows a difference is made smaller so often.
+fn run(runtime: &Runtime, pair: Pair, steps: u64, seed: u64, shrinks: u32) -> (Run, Pair) {
+    let config = Config {
+        cases: u32::try_from(steps.div_ceil(STEPS_OF_A_PROGRAM)).unwrap(),
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_iters: shrinks,
+        ..Config::default()
+    };
+    let (pair, made) = (RefCell::new(pair), Cell::new(0));
+    let lengths = 1..=usize::try_from(2 * STEPS_OF_A_PROGRAM).unwrap();
+    let programs = proptest::collection::vec(program::steps(), lengths);
+    let result = TestRunner::new(config).run(&programs, |steps| {
+        let mut pair = pair.borrow_mut();
+        runtime.block_on(async {
+            pair.reset().await;
+            for step in steps.into_iter().flatten() {
+                if pair.makes_sense(step) {
+                    made.set(made.get() + 1);
+                    let difference = |difference| format!("{difference}\nafter {step:?}");
+                    pair.make(step).await.map_err(difference).map_err(TestCaseError::fail)?;
+                }
+            }
+            Ok(())
+        })
+    });
+    let difference = match result {
+        Ok(()) => None,
+        Err(TestError::Fail(difference, steps)) => Some(format!("{difference}\nof {steps:#?}")),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    };
+    (Run { made: made.get(), difference }, pair.into_inner())
+}
