@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pglock_core::{
     Acquire, Amend, Answer, Client, Config, Content, Event, Evict, Identity, Instant, LockName,
-    Outcome, Output, Owner, Param, Problem, Question, Read, Release, Renew, Renewal, Row, Rvn, Sql,
-    Statement, Table, Token as Fence, Value,
+    Mark, Outcome, Output, Owner, Param, Problem, Question, Read, Release, Renew, Renewal, Row,
+    Rvn, Sql, Statement, Table, Token as Fence, Value,
 };
 
 use crate::lexer::{self, Strings, Token};
@@ -83,13 +83,14 @@ fn pieces(sql: &str, strings: Strings) -> Result<Vec<Token>, String> {
     lexer::tokens(sql, strings).and_then(|tokens| refined(tokens, strings))
 }
 
-/// Reads again what the server reads again: bodies, and strings that name a relation. The key of an advisory lock
-/// is a number made of the name, and left out.
+/// Reads again what the server reads again: bodies, and strings that name a relation. The channel of a notification
+/// is no relation. The key of an advisory lock is a number made of the name, and left out.
 fn refined(tokens: Vec<Token>, strings: Strings) -> Result<Vec<Token>, String> {
     let mut read_again = Vec::new();
     let mut tokens = tokens.into_iter();
     while let Some(token) = tokens.next() {
         let is_key = token == Token::Word("pg_advisory_xact_lock".into());
+        let is_channel = token == Token::Word("pg_notify".into());
         read_again.push(match token {
             Token::Body(body) => Token::Body(refined(body, strings)?),
             Token::Text(text) if text.starts_with('"') => {
@@ -102,6 +103,9 @@ fn refined(tokens: Vec<Token>, strings: Strings) -> Result<Vec<Token>, String> {
             | Token::Number(_)
             | Token::Sign(_)) => other,
         });
+        if is_channel {
+            read_again.extend(tokens.by_ref().take(2));
+        }
         if is_key {
             tokens.by_ref().take_while(|token| *token != Token::Sign(')')).for_each(drop);
         }
@@ -120,6 +124,7 @@ fn renamed(token: &Token, table: &Table) -> Token {
             None => name.clone(),
         }),
         Token::Body(body) => Token::Body(body.iter().map(|token| renamed(token, table)).collect()),
+        Token::Text(channel) if channel == TABLE => Token::Text(table.name().into()),
         Token::Word(_)
         | Token::Text(_)
         | Token::Parameter(_)
@@ -193,8 +198,10 @@ fn statements(name: &LockName) -> Vec<Statement> {
             lock_timeout,
         }),
         Statement::Evict(Evict { name: name(), token: Fence::new(1), lock_timeout }),
+        Statement::Mark(Mark { name: name(), seen: rvn, waiter: 1, lock_timeout }),
         Statement::Read(Read::One(name())),
         Statement::Read(Read::All { prefix: name().as_str().into() }),
+        Statement::Listen,
         Statement::CreateTable,
         Statement::CheckTable,
         Statement::DropTable,
@@ -205,7 +212,7 @@ fn statements(name: &LockName) -> Vec<Statement> {
 /// they are.
 fn travels(name: &LockName) -> Result<(), String> {
     let sql = Sql::new(&Table::default());
-    for statement in statements(name).iter().take(7) {
+    for statement in statements(name).iter().take(8) {
         let params = sql.query(statement).params;
         let carried = params.iter().any(|param| match param {
             Param::Text(text) => **text == *name.as_str(),

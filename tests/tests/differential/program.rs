@@ -161,16 +161,16 @@ fn data() -> impl Strategy<Value = Arc<[u8]>> {
 }
 
 fn token() -> impl Strategy<Value = Token> {
-    (1..8_i64).prop_map(Token::new)
+    (1..6_i64).prop_map(Token::new)
 }
 
 fn number() -> impl Strategy<Value = Rvn> {
-    (0..5_i64).prop_map(|number| Rvn::new(Rvn::MARK + number))
+    (0..3_i64).prop_map(|number| Rvn::new(Rvn::MARK + number))
 }
 
 /// A new number, and those of ours with it.
 fn numbers() -> impl Strategy<Value = (Rvn, Vec<Rvn>)> {
-    (number(), btree_set(number(), 0..3)).prop_map(|(new, mut mine)| {
+    (number(), btree_set(number(), 0..2)).prop_map(|(new, mut mine)| {
         mine.insert(new);
         (new, mine.into_iter().collect())
     })
