@@ -48,7 +48,7 @@ impl World {
         {
             patience.occupied[name] = self.now;
         }
-        if *sent < self.healed_at || !matches!(outcome, Some(Outcome::Rows(_))) {
+        if *sent <= self.healed_at || !matches!(outcome, Some(Outcome::Rows(_))) {
             patience.troubled = self.now;
         }
     }
@@ -60,7 +60,7 @@ impl World {
         let process = &self.processes[link.client];
         let is_sound = self.healed && self.plan.replies_in_time() && !process.clock_ends;
         let is_there = link.open && process.running && process.who == link.who;
-        if !is_sound || !is_there || flight.sent < self.healed_at {
+        if !is_sound || !is_there || flight.sent <= self.healed_at {
             return None;
         }
         let asked = self.oracle.lives.waiting_since(link.who, name)?;

@@ -56,7 +56,7 @@ fn what_cannot_be_run_is_refused() {
         ("--clients 0", "0 is not in 1..=32"),
         ("--jobs 0", "0 is not in 1..=1000"),
         ("--faults strom", "a similar value exists: 'storm'"),
-        ("--faults storm,", "[possible values: storm, calm, edge]"),
+        ("--faults storm,", "[possible values: storm, calm, edge, fail-over]"),
         ("--seed 18446744073709551615 --histories 2", "no 2 seeds from 18446744073709551615 on"),
     ] {
         let refused = simulate(options);
