@@ -376,15 +376,14 @@ impl World {
                 return Ok(());
             }
         }
-        let reading = if made(Bug::M66) {
-            self.processes[client].last_reading
-        } else {
-            self.read_clock(client)
-        };
+        let known = self.processes[client].last_reading;
+        let reading = if made(Bug::M66) { known } else { self.read_clock(client) };
         if self.tape.hit(self.faults.pause_after_reading) {
             let pause = self.tape.below(self.faults.pause + 1);
             let (who, until) = (self.links[link].who, self.now + pause);
             self.trace.keep(self.now, || Fact::StandsStill { who, until });
+            // The core does not know of the reading yet.
+            self.processes[client].last_reading = known;
             self.processes[client].paused_until = until;
             self.queue.plan(until, Happening::Handle { flight, reading });
             return Ok(());
@@ -416,6 +415,7 @@ impl World {
         });
         self.note_answer(client, flight);
         let process = &mut self.processes[client];
+        process.last_reading = process.last_reading.max(reading);
         process.heard = process.last_reading;
         process.client.handle_outcome(command, outcome, reading);
         for holder in losses {

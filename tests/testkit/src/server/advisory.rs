@@ -9,8 +9,10 @@ mod lock;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pglock_core::AdvisoryPlace;
+
 pub use command::{
-    Answer, Command, Failure, Interruption, Level, Mode, Place, Postgres, Reply, Session, Want,
+    Answer, Command, Failure, Interruption, Level, Mode, Postgres, Reply, Session, Want,
 };
 pub use deadlock::Deadlock;
 pub use lock::{Count, Hold, Lock, Waiter};
@@ -20,9 +22,10 @@ use lock::Admission;
 /// All advisory locks of a database, and the transactions of its sessions.
 ///
 /// ```
-/// use pglock_testkit::advisory::{Answer, Command, Level, Mode, Place, Table, Want};
+/// use pglock_core::AdvisoryPlace;
+/// use pglock_testkit::advisory::{Answer, Command, Level, Mode, Table, Want};
 ///
-/// let want = Want { place: Place::Big(42), mode: Mode::Exclusive, level: Level::Session };
+/// let want = Want { place: AdvisoryPlace::Bigint(42), mode: Mode::Exclusive, level: Level::Session };
 /// let mut table = Table::default();
 /// assert_eq!(table.execute(1, Command::Take(want)).answer, Answer::Granted);
 /// assert_eq!(table.execute(2, Command::Try(want)).answer, Answer::Busy);
@@ -35,7 +38,7 @@ use lock::Admission;
 pub struct Table {
     postgres: Postgres,
     capacity: usize,
-    locks: BTreeMap<Place, Lock>,
+    locks: BTreeMap<AdvisoryPlace, Lock>,
     transactions: BTreeMap<Session, Transaction>,
 }
 
@@ -54,7 +57,7 @@ pub struct Entry {
     /// Whose.
     pub session: Session,
     /// The key.
-    pub place: Place,
+    pub place: AdvisoryPlace,
     /// In which mode.
     pub mode: Mode,
     /// Whether it is held, not waited for.
@@ -164,12 +167,12 @@ impl Table {
     }
 
     /// The locks that somebody holds or waits for.
-    pub fn locks(&self) -> impl Iterator<Item = (Place, &Lock)> {
+    pub fn locks(&self) -> impl Iterator<Item = (AdvisoryPlace, &Lock)> {
         self.locks.iter().map(|(place, lock)| (*place, lock))
     }
 
     /// Changes a lock by hand, as no server does; for mistakes made on purpose.
-    pub fn edit(&mut self, place: Place, change: impl FnOnce(&mut Lock)) {
+    pub fn edit(&mut self, place: AdvisoryPlace, change: impl FnOnce(&mut Lock)) {
         change(self.locks.entry(place).or_default());
         self.tidy(place);
     }
@@ -201,7 +204,7 @@ impl Table {
         reply
     }
 
-    fn unlock(&mut self, session: Session, place: Place, mode: Mode) -> Reply {
+    fn unlock(&mut self, session: Session, place: AdvisoryPlace, mode: Mode) -> Reply {
         let held = self.locks.get(&place).and_then(|lock| lock.holds.get(&session));
         if held.is_none_or(|hold| hold.count(mode).session == 0) {
             return Reply::of(Answer::NotHeld);
@@ -229,7 +232,7 @@ impl Table {
     }
 
     fn release_all(&mut self, session: Session, free: fn(&mut Hold)) -> Vec<Session> {
-        let holds = |(_, lock): &(&Place, &Lock)| lock.holds.contains_key(&session);
+        let holds = |(_, lock): &(&AdvisoryPlace, &Lock)| lock.holds.contains_key(&session);
         let places: Vec<_> = self.locks.iter().filter(holds).map(|(place, _)| *place).collect();
         places.into_iter().flat_map(|place| self.release(session, place, free)).collect()
     }
@@ -237,7 +240,7 @@ impl Table {
     fn release(
         &mut self,
         session: Session,
-        place: Place,
+        place: AdvisoryPlace,
         free: impl FnOnce(&mut Hold),
     ) -> Vec<Session> {
         let lock = self.locks.get_mut(&place);
@@ -250,7 +253,7 @@ impl Table {
 
     /// Grants what can be granted now. What is taken for the transaction of a single statement is free again
     /// when that statement has its answer, which it has at once.
-    fn wake(&mut self, place: Place) -> Vec<Session> {
+    fn wake(&mut self, place: AdvisoryPlace) -> Vec<Session> {
         let Some(lock) = self.locks.get_mut(&place) else { return Vec::new() };
         let granted = lock.wake();
         let single = |waiter: &&Waiter| {
@@ -266,7 +269,7 @@ impl Table {
         woken
     }
 
-    fn tidy(&mut self, place: Place) {
+    fn tidy(&mut self, place: AdvisoryPlace) {
         if let Some(lock) = self.locks.get_mut(&place) {
             lock.holds.retain(|_, hold| hold.is_held());
             if lock.holds.is_empty() && lock.queue.is_empty() {

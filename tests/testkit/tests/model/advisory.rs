@@ -2,22 +2,23 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use pglock_core::AdvisoryPlace;
 use pglock_testkit::advisory::{
-    Answer, Command, Deadlock, Entry, Failure, Interruption, Level, Lock, Mode, Place, Postgres,
-    Reply, Session, Table, Want,
+    Answer, Command, Deadlock, Entry, Failure, Interruption, Level, Lock, Mode, Postgres, Reply,
+    Session, Table, Want,
 };
 
 use Mode::{Exclusive, Shared};
 
-const KEY: Place = Place::Big(1);
-const OTHER: Place = Place::Big(2);
-const THIRD: Place = Place::Big(3);
+const KEY: AdvisoryPlace = AdvisoryPlace::Bigint(1);
+const OTHER: AdvisoryPlace = AdvisoryPlace::Bigint(2);
+const THIRD: AdvisoryPlace = AdvisoryPlace::Bigint(3);
 
-fn want(place: Place, mode: Mode) -> Want {
+fn want(place: AdvisoryPlace, mode: Mode) -> Want {
     Want { place, mode, level: Level::Session }
 }
 
-fn in_transaction(place: Place, mode: Mode) -> Want {
+fn in_transaction(place: AdvisoryPlace, mode: Mode) -> Want {
     Want { place, mode, level: Level::Transaction }
 }
 
@@ -25,7 +26,7 @@ fn tries(table: &mut Table, session: Session, mode: Mode) -> Answer {
     table.execute(session, Command::Try(want(KEY, mode))).answer
 }
 
-fn takes(table: &mut Table, session: Session, place: Place, mode: Mode) -> Answer {
+fn takes(table: &mut Table, session: Session, place: AdvisoryPlace, mode: Mode) -> Answer {
     table.execute(session, Command::Take(want(place, mode))).answer
 }
 
@@ -312,10 +313,10 @@ mod a7_keys {
     #[test]
     fn one_number_and_two_numbers_are_apart() {
         let mut table = Table::default();
-        assert_eq!(takes(&mut table, 1, Place::Big(1), Exclusive), Answer::Granted);
-        assert_eq!(takes(&mut table, 2, Place::Pair(0, 1), Exclusive), Answer::Granted);
-        assert_eq!(takes(&mut table, 3, Place::Pair(1, 0), Exclusive), Answer::Granted);
-        assert_eq!(takes(&mut table, 4, Place::Big(1), Exclusive), Answer::Queued);
+        assert_eq!(takes(&mut table, 1, AdvisoryPlace::Bigint(1), Exclusive), Answer::Granted);
+        assert_eq!(takes(&mut table, 2, AdvisoryPlace::Pair(0, 1), Exclusive), Answer::Granted);
+        assert_eq!(takes(&mut table, 3, AdvisoryPlace::Pair(1, 0), Exclusive), Answer::Granted);
+        assert_eq!(takes(&mut table, 4, AdvisoryPlace::Bigint(1), Exclusive), Answer::Queued);
     }
 }
 
@@ -325,7 +326,7 @@ mod a8_deadlocks {
     /// Each holds a key, takes another in its transaction, and waits for the other's.
     fn opposite() -> Table {
         let mut table = Table::default();
-        for (session, mine, third) in [(1, KEY, THIRD), (2, OTHER, Place::Big(4))] {
+        for (session, mine, third) in [(1, KEY, THIRD), (2, OTHER, AdvisoryPlace::Bigint(4))] {
             table.execute(session, Command::Begin);
             takes(&mut table, session, mine, Exclusive);
             table.execute(session, Command::Take(in_transaction(third, Exclusive)));
@@ -594,7 +595,7 @@ mod every_state {
         next
     }
 
-    fn on_key(place: Place, levels: &[Level]) -> Vec<Command> {
+    fn on_key(place: AdvisoryPlace, levels: &[Level]) -> Vec<Command> {
         let mut commands = Vec::new();
         for mode in [Exclusive, Shared] {
             commands.push(Command::Unlock(place, mode));

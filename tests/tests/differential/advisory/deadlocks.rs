@@ -1,6 +1,7 @@
 //! Sessions that wait for each other, on both: who gives up, who is let past, and what is left.
 
-use pglock_testkit::advisory::{Answer, Command, Deadlock, Level, Mode, Place, Session, Want};
+use pglock_core::AdvisoryPlace;
+use pglock_testkit::advisory::{Answer, Command, Deadlock, Level, Mode, Session, Want};
 
 use super::pair::Pair;
 use super::program::Step;
@@ -8,19 +9,19 @@ use crate::sequences::runtime;
 
 use Mode::{Exclusive, Shared};
 
-const KEY: Place = Place::Big(1);
-const OTHER: Place = Place::Pair(0, 1);
-const THIRD: Place = Place::Big(i64::MIN);
+const KEY: AdvisoryPlace = AdvisoryPlace::Bigint(1);
+const OTHER: AdvisoryPlace = AdvisoryPlace::Pair(0, 1);
+const THIRD: AdvisoryPlace = AdvisoryPlace::Bigint(i64::MIN);
 
-fn take(session: Session, place: Place, mode: Mode) -> Step {
+fn take(session: Session, place: AdvisoryPlace, mode: Mode) -> Step {
     Step::Execute(session, Command::Take(want(place, mode)))
 }
 
-const fn want(place: Place, mode: Mode) -> Want {
+const fn want(place: AdvisoryPlace, mode: Mode) -> Want {
     Want { place, mode, level: Level::Session }
 }
 
-const fn in_transaction(place: Place) -> Want {
+const fn in_transaction(place: AdvisoryPlace) -> Want {
     Want { place, mode: Exclusive, level: Level::Transaction }
 }
 

@@ -1,8 +1,8 @@
 //! Mistakes of the model of advisory locks, made on purpose; see the mutants of the lock table.
 
+use pglock_core::AdvisoryPlace;
 use pglock_testkit::advisory::{
-    Answer, Command, Count, Failure, Hold, Level, Lock, Mode, Place, Reply, Session, Table, Waiter,
-    Want,
+    Answer, Command, Count, Failure, Hold, Level, Lock, Mode, Reply, Session, Table, Waiter, Want,
 };
 use tokio::runtime::Runtime;
 
@@ -310,7 +310,7 @@ impl Done<'_> {
     }
 
     /// An unlock that has this answer.
-    fn unlocked(&self, answer: Answer) -> Option<(Session, Place, Mode)> {
+    fn unlocked(&self, answer: Answer) -> Option<(Session, AdvisoryPlace, Mode)> {
         match self.step {
             Step::Execute(session, Command::Unlock(place, mode)) if self.reply.answer == answer => {
                 Some((session, place, mode))
@@ -358,7 +358,7 @@ impl Done<'_> {
         }
     }
 
-    fn change(&mut self, place: Place, session: Session, change: impl FnOnce(&mut Hold)) {
+    fn change(&mut self, place: AdvisoryPlace, session: Session, change: impl FnOnce(&mut Hold)) {
         self.model.edit(place, |lock| {
             lock.holds.get_mut(&session).map(change);
         });
@@ -402,24 +402,24 @@ const fn other(mode: Mode) -> Mode {
 }
 
 /// The key of the other kind with the same numbers.
-fn twin(place: Place) -> Place {
+fn twin(place: AdvisoryPlace) -> AdvisoryPlace {
     match place {
-        Place::Big(key) => {
+        AdvisoryPlace::Bigint(key) => {
             let half = |half: i64| u32::try_from(half & 0xFFFF_FFFF).unwrap().cast_signed();
-            Place::Pair(half(key >> 32), half(key))
+            AdvisoryPlace::Pair(half(key >> 32), half(key))
         }
-        Place::Pair(first, second) => {
-            Place::Big((i64::from(first) << 32) | i64::from(second.cast_unsigned()))
+        AdvisoryPlace::Pair(first, second) => {
+            AdvisoryPlace::Bigint((i64::from(first) << 32) | i64::from(second.cast_unsigned()))
         }
     }
 }
 
-fn lock(table: &Table, place: Place) -> Lock {
+fn lock(table: &Table, place: AdvisoryPlace) -> Lock {
     let found = table.locks().find(|(known, _)| *known == place);
     found.map(|(_, lock)| lock.clone()).unwrap_or_default()
 }
 
-fn hold(table: &Table, place: Place, session: Session) -> Hold {
+fn hold(table: &Table, place: AdvisoryPlace, session: Session) -> Hold {
     lock(table, place).holds.get(&session).copied().unwrap_or_default()
 }
 
@@ -443,7 +443,7 @@ fn grant(lock: &mut Lock, Waiter { session, mode, level }: Waiter) {
 }
 
 /// How many others hold a key.
-fn others(table: &Table, session: Session, place: Place) -> usize {
+fn others(table: &Table, session: Session, place: AdvisoryPlace) -> usize {
     lock(table, place).holds.keys().filter(|holder| **holder != session).count()
 }
 

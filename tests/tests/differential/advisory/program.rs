@@ -1,14 +1,19 @@
 //! The steps that programs are made of. Sessions and keys are few, so that they meet often.
 
-use pglock_testkit::advisory::{Command, Level, Mode, Place, Session, Want};
+use pglock_core::AdvisoryPlace;
+use pglock_testkit::advisory::{Command, Level, Mode, Session, Want};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 pub(crate) const SESSIONS: Session = 4;
 
 /// The first two are the same numbers.
-const PLACES: [Place; 4] =
-    [Place::Big(1), Place::Pair(0, 1), Place::Big(i64::MIN), Place::Pair(-1, i32::MAX)];
+const PLACES: [AdvisoryPlace; 4] = [
+    AdvisoryPlace::Bigint(1),
+    AdvisoryPlace::Pair(0, 1),
+    AdvisoryPlace::Bigint(i64::MIN),
+    AdvisoryPlace::Pair(-1, i32::MAX),
+];
 
 /// Something that happens on both servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +53,7 @@ fn entanglement() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn entangle(
-    (sessions, places, modes, turned): (Vec<Session>, Vec<Place>, [Mode; 3], bool),
+    (sessions, places, modes, turned): (Vec<Session>, Vec<AdvisoryPlace>, [Mode; 3], bool),
 ) -> Vec<Step> {
     let [first, second, third, ..] = sessions[..] else { return Vec::new() };
     let want = |place: usize, mode| Want { place: places[place], mode, level: Level::Session };
@@ -94,7 +99,7 @@ fn want() -> impl Strategy<Value = Want> {
 }
 
 /// The first one more often, so that many wait for it.
-fn place() -> impl Strategy<Value = Place> {
+fn place() -> impl Strategy<Value = AdvisoryPlace> {
     prop_oneof![2 => Just(PLACES[0]), 1 => select(&PLACES[..])]
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pglock_testkit::advisory::{Command, Entry, Level, Mode, Place, Session, Want};
+use pglock_core::AdvisoryPlace;
+use pglock_testkit::advisory::{Command, Entry, Level, Mode, Session, Want};
 use pglock_tests::{Database, Session as Connection, eventually};
 use tokio::task::JoinHandle;
 use tokio_postgres::{SimpleQueryMessage, Statement};
@@ -135,8 +136,8 @@ impl Sessions {
             let session = self.session(row.get(0));
             let (high, low): (i64, i64) = (row.get(1), row.get(2));
             let place = match row.get(3) {
-                1_i16 => Place::Big((high << 32) | low),
-                _ => Place::Pair(number(high), number(low)),
+                1_i16 => AdvisoryPlace::Bigint((high << 32) | low),
+                _ => AdvisoryPlace::Pair(number(high), number(low)),
             };
             let mode = match row.get(4) {
                 "ShareLock" => Mode::Shared,
@@ -228,9 +229,9 @@ fn call(function: &str, Want { place, mode, level }: Want) -> String {
     format!("SELECT {function}{level}_lock{mode}({})", numbers(place))
 }
 
-fn numbers(place: Place) -> String {
+fn numbers(place: AdvisoryPlace) -> String {
     match place {
-        Place::Big(key) => format!("'{key}'::bigint"),
-        Place::Pair(first, second) => format!("'{first}'::int, '{second}'::int"),
+        AdvisoryPlace::Bigint(key) => format!("'{key}'::bigint"),
+        AdvisoryPlace::Pair(first, second) => format!("'{first}'::int, '{second}'::int"),
     }
 }

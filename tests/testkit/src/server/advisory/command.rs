@@ -1,17 +1,9 @@
 //! What sessions say, and what they hear.
 
+use pglock_core::AdvisoryPlace;
+
 /// A number for a session.
 pub type Session = u32;
-
-/// A key. One number and two numbers are apart, whatever the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "PostgreSQL has these two")]
-pub enum Place {
-    /// One number.
-    Big(i64),
-    /// Two numbers.
-    Pair(i32, i32),
-}
 
 /// Whether a lock is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +38,7 @@ pub enum Level {
 #[expect(clippy::exhaustive_structs, reason = "what the name of a function and its arguments tell")]
 pub struct Want {
     /// The key.
-    pub place: Place,
+    pub place: AdvisoryPlace,
     /// In which mode.
     pub mode: Mode,
     /// For how long.
@@ -62,7 +54,7 @@ pub enum Command {
     /// `pg_advisory_lock` and its kin, which wait as long as it takes.
     Take(Want),
     /// `pg_advisory_unlock` or `pg_advisory_unlock_shared`: once less in this mode.
-    Unlock(Place, Mode),
+    Unlock(AdvisoryPlace, Mode),
     /// `pg_advisory_unlock_all`: all that the session holds for itself.
     UnlockAll,
     /// `BEGIN`. In a transaction it does nothing.

@@ -1,7 +1,8 @@
 //! Sessions that wait for each other. A session that waits behind one that does not hold the key yet can be
 //! put before it; where that helps nobody has to fail.
 
-use super::{Answer, Interruption, Lock, Place, Reply, Session, Table, Waiter};
+use super::{Answer, Interruption, Lock, Reply, Session, Table, Waiter};
+use pglock_core::AdvisoryPlace;
 
 /// Whether a session waits for itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +25,7 @@ struct Edge {
 }
 
 /// Queues as they might be.
-type Queues = Vec<(Place, Vec<Waiter>)>;
+type Queues = Vec<(AdvisoryPlace, Vec<Waiter>)>;
 
 /// A way back to the session it begins with.
 #[derive(Default)]
@@ -141,7 +142,7 @@ impl Table {
         Some(cycle)
     }
 
-    fn queue_of(&self, session: Session) -> Option<(Place, &Lock)> {
+    fn queue_of(&self, session: Session) -> Option<(AdvisoryPlace, &Lock)> {
         let place = self.awaited(session)?.place;
         Some((place, self.locks.get(&place)?))
     }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Entry, Level, Mode, Place, Session};
+use super::{Entry, Level, Mode, Session};
+use pglock_core::AdvisoryPlace;
 
 /// A key that somebody holds or waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -192,7 +193,7 @@ impl Lock {
             .map(|waiter| waiter.session)
     }
 
-    pub(super) fn entries(&self, place: Place) -> impl Iterator<Item = Entry> {
+    pub(super) fn entries(&self, place: AdvisoryPlace) -> impl Iterator<Item = Entry> {
         let entry = move |session, mode, granted| Entry { session, place, mode, granted };
         let held = self.holds.iter().flat_map(move |(session, hold)| {
             hold.modes().map(move |mode| entry(*session, mode, true))
