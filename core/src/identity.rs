@@ -175,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn each_identity_marks_rows_as_its_own() {
+        let flipped = |bit: u32| (u128::from_le_bytes([7; 16]) ^ (1_u128 << bit)).to_le_bytes();
+        let marks: BTreeSet<i64> =
+            (0..128).map(|bit| Identity::new(flipped(bit)).as_waiter()).collect();
+        assert_eq!(marks.len(), 128);
+    }
+
+    #[test]
     fn numbers_are_marked_and_never_come_twice() {
         let mut seen = BTreeSet::new();
         for client in 0..20 {
