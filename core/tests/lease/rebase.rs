@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use pglock_core::{Command, Counters, Instant, Outcome, Question, Rvn, Statement, Wait};
+use pglock_core::{Command, Config, Counters, Instant, Outcome, Question, Rvn, Statement, Wait};
 
-use crate::rig::{Rig, granted, held_row, name_of, refused, renew, secs, verdict};
+use crate::rig::{Rig, failed, granted, held_row, name_of, refused, renew, secs, verdict};
 
 /// What a client does for some minutes, each line with how long after the beginning. Its clock is set back
 /// after each step.
 fn history(back: Duration) -> Vec<String> {
-    let mut rig = Rig::new();
+    let mut config = Config::default();
+    config.hints = true;
+    let mut rig = Rig::with(config);
     let mut began = Instant::from_nanos(1_000_000_000_000_000);
     rig.now = began;
     let held = rig.ask("a", Wait::ForEver);
@@ -43,10 +45,13 @@ fn history(back: Duration) -> Vec<String> {
     lines
 }
 
-/// Somebody else holds `b`; what is sent late in the history is lost.
+/// Somebody else holds `b`, and the server tells nothing at first; what is sent late in the history is lost.
 fn outcome(command: &Command, step: u32) -> Outcome {
     if step % 5 == 4 || step > 40 {
         return Outcome::Lost;
+    }
+    if step < 10 && command.statement() == &Statement::Listen {
+        return failed("0A000");
     }
     let other = Rvn::new(Rvn::MARK + 77);
     Outcome::Rows(match command.statement() {
@@ -65,7 +70,9 @@ fn outcome(command: &Command, step: u32) -> Outcome {
 fn a_client_whose_clock_is_set_back_does_the_same() {
     let usual = history(Duration::ZERO);
     assert!(usual.len() > 40, "{usual:#?}");
-    for what in ["Acquired", "Renew(", "Lost", "Release(", "TimedOut", "Answered"] {
+    for what in
+        ["Acquired", "Renew(", "Lost", "Listen", "Mark(", "Release(", "TimedOut", "Answered"]
+    {
         assert!(usual.iter().any(|line| line.contains(what)), "no {what}: {usual:#?}");
     }
     assert_eq!(history(secs(1_000)), usual);
