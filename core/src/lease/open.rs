@@ -224,7 +224,7 @@ impl Open {
         self.moves = 0;
         self.failures = 0;
         let polls = if made(Bug::TwoPolls) { 3 } else { 1 };
-        let poll = context.after_spread(context.config.look_every() * polls);
+        let poll = context.after_spread(context.config.look_every().saturating_mul(polls));
         let next = dead_at.map_or(poll, |dead_at| dead_at.min(poll));
         self.next = if self.hinted { context.now } else { next };
     }

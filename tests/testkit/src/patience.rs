@@ -1,7 +1,7 @@
 //! Since when a client does nothing on a row but wait, with nothing in its way: from then on it must take
 //! a dead holder's row over as soon as its lease has passed (L1).
 
-use pglock_core::{LockName, Outcome, Statement};
+use pglock_core::{LockName, Outcome, Renewal, Statement};
 
 use crate::network::Flight;
 use crate::world::World;
@@ -30,21 +30,8 @@ impl World {
     /// A client has been answered.
     pub(crate) fn note_answer(&mut self, client: usize, flight: usize) {
         let Flight { sent, outcome, statement, .. } = &self.flights[flight];
-        let own: Vec<&LockName> = match statement {
-            Statement::Release(release) => vec![&release.name],
-            Statement::Amend(amend) => vec![&amend.name],
-            Statement::Renew(renew) => renew.locks.iter().map(|lock| &lock.name).collect(),
-            Statement::Acquire(_)
-            | Statement::Read(_)
-            | Statement::CreateTable
-            | Statement::CheckTable
-            | Statement::DropTable
-            | Statement::Mark(_)
-            | Statement::Listen
-            | _ => Vec::new(),
-        };
         let patience = &mut self.processes[client].patience;
-        for name in own.into_iter().filter_map(|own| self.names.iter().position(|name| name == own))
+        for name in own(statement).filter_map(|own| self.names.iter().position(|name| name == own))
         {
             patience.occupied[name] = self.now;
         }
@@ -63,9 +50,39 @@ impl World {
         if !is_sound || !is_there || flight.sent <= self.healed_at {
             return None;
         }
+        if self.awaits_its_own(link.who, &self.names[name]) {
+            return None;
+        }
         let asked = self.oracle.lives.waiting_since(link.who, name)?;
         let Patience { troubled, occupied } = &process.patience;
         let settled = *troubled + self.plan.longest_pause();
         Some(asked.max(self.healed_at).max(settled).max(occupied[name]))
     }
+
+    /// Whether a process has an answer to come about a lock of its own there.
+    fn awaits_its_own(&self, who: usize, name: &LockName) -> bool {
+        self.flights.iter().any(|flight| {
+            let link = &self.links[flight.link];
+            let awaited = link.who == who && link.awaited.contains(&flight.command);
+            awaited && own(&flight.statement).any(|own| own == name)
+        })
+    }
+}
+
+/// The names of locks of its sender that a statement is about.
+fn own(statement: &Statement) -> impl Iterator<Item = &LockName> {
+    let (one, many): (Option<&LockName>, &[Renewal]) = match statement {
+        Statement::Release(release) => (Some(&release.name), &[]),
+        Statement::Amend(amend) => (Some(&amend.name), &[]),
+        Statement::Renew(renew) => (None, &renew.locks),
+        Statement::Acquire(_)
+        | Statement::Read(_)
+        | Statement::CreateTable
+        | Statement::CheckTable
+        | Statement::DropTable
+        | Statement::Mark(_)
+        | Statement::Listen
+        | _ => (None, &[]),
+    };
+    one.into_iter().chain(many.iter().map(|lock| &lock.name))
 }
