@@ -128,7 +128,7 @@ mod bugs {
     }
 
     /// What it takes to find the others.
-    const BEYOND: [(&[Bug], &str); 9] = [
+    const BEYOND: [(&[Bug], &str); 10] = [
         (&[Bug::M04, Bug::M27, Bug::M28, Bug::M56], "clocks that are coarse, stop or end"),
         (&[Bug::M08, Bug::M25], "leases that differ or change"),
         (&[Bug::M11, Bug::M21], "a row that is deleted"),
@@ -141,6 +141,7 @@ mod bugs {
             "losses that are false, or heard while still believed in",
         ),
         (&[Bug::M66], "another driver"),
+        (&[Bug::M41, Bug::TwoPolls], "hints, and how long a wait lasts"),
     ];
 
     #[test]
