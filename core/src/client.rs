@@ -438,7 +438,7 @@ impl Client {
         self.work.set(name, row.work_due().filter(|_| !row.is_urgent()));
         self.renewals.set(name, row.renewal_due());
         self.remembered.set(name, row.remembered_since());
-        if row.wants_hints() {
+        if self.config.hints && row.wants_hints() {
             self.watched.insert(name.clone());
         } else {
             self.watched.remove(name);

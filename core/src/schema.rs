@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::advisory::fnv1a;
 use crate::identity::{Rvn, Token};
 use crate::table::{Table, literal};
 use crate::value::{Row, Value};
@@ -289,10 +290,7 @@ fn block(body: &str) -> String {
 
 /// FNV-1a of the table's quoted name, so that only clients of one table wait for each other.
 fn advisory_key(table: &Table) -> i64 {
-    let hash = table.to_sql().bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
-    i64::from_ne_bytes(hash.to_ne_bytes())
+    fnv1a(table.to_sql().as_bytes()).cast_signed()
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ fn low(number: i64) -> i32 {
     i32::try_from(number & i64::from(i32::MAX)).unwrap_or(0)
 }
 
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
     })

@@ -7,3 +7,4 @@ mod mapping;
 
 pub use key::{AdvisoryKey, AdvisoryPlace};
 pub use mapping::KeyMapping;
+pub(crate) use mapping::fnv1a;

@@ -133,7 +133,7 @@ impl Client {
     }
 
     fn listen_due(&self) -> Option<Instant> {
-        self.hints.due().filter(|_| self.config.hints && !self.watched.is_empty())
+        self.hints.due().filter(|_| !self.watched.is_empty())
     }
 
     fn send(

@@ -312,17 +312,15 @@ impl Row {
 
     /// Asks the row again at once.
     pub(crate) const fn look_again(&mut self, now: Instant) {
-        match &mut self.stage {
-            Stage::Open(open) => open.ask_at(now),
-            Stage::Held(_) | Stage::GivingBack(_) => {}
+        if let Stage::Open(open) = &mut self.stage {
+            open.ask_at(now);
         }
     }
 
     /// The lock may have been released.
     pub(crate) const fn hint(&mut self, now: Instant) {
-        match &mut self.stage {
-            Stage::Open(open) => open.hint(now),
-            Stage::Held(_) | Stage::GivingBack(_) => {}
+        if let Stage::Open(open) = &mut self.stage {
+            open.hint(now);
         }
     }
 
