@@ -276,11 +276,9 @@ impl World {
     }
 
     fn notify_on(&mut self, link: usize, payload: &str) {
-        let times = match self.tape.hit(self.faults.notice_lost) {
-            true => self.tape.below(3),
-            false => 1,
-        };
-        for _ in 0..times.min(2) {
+        let lost_or_twice = self.tape.hit(self.faults.notice_lost);
+        let times = if lost_or_twice { self.tape.below(3) } else { 1 };
+        for _ in 0..times {
             let at = self.arrival(link, self.now);
             let to = &mut self.links[link];
             if !to.replies_vanish {

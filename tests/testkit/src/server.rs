@@ -127,13 +127,15 @@ impl Server {
     /// It crashes and has lost what was committed since `earlier` was cloned from it, as with
     /// `synchronous_commit` off: on the same timeline nothing shows that.
     pub fn lose_tail(&mut self, earlier: &Self) {
-        let rows = |server: &Self| server.table.clone().unwrap_or_default().rows;
-        let (now, then) = (rows(self), rows(earlier));
-        let names: BTreeSet<&LockName> = now.keys().chain(then.keys()).collect();
-        for name in names.into_iter().filter(|name| now.get(name) != then.get(name)) {
-            let (before, after) = (now.get(name).cloned(), then.get(name).cloned());
-            self.changes.push(Change { name: name.clone(), before, after });
-        }
+        let tables = [&self.table, &earlier.table].into_iter().flatten();
+        let names: BTreeSet<&LockName> = tables.flat_map(|table| table.rows.keys()).collect();
+        let changed = names.into_iter().filter(|name| self.row(name) != earlier.row(name));
+        let change = |name: &LockName| {
+            let (before, after) = (self.row(name).cloned(), earlier.row(name).cloned());
+            Change { name: name.clone(), before, after }
+        };
+        let changes: Vec<Change> = changed.map(change).collect();
+        self.changes.extend(changes);
         self.table.clone_from(&earlier.table);
         self.table.iter_mut().for_each(|table| table.locked.clear());
     }
