@@ -11,10 +11,10 @@ mod server;
 
 use std::cell::{Cell, RefCell};
 
-use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::TestCaseError;
 use tokio::runtime::Runtime;
 
-use crate::sequences::{Run, runtime, setting};
+use crate::sequences::{Run, difference, runner, runtime, setting};
 use pair::Pair;
 
 const STEPS_OF_A_PROGRAM: u64 = 150;
@@ -31,17 +31,10 @@ fn the_model_of_advisory_locks_does_what_the_server_does() {
 
 /// Makes programs of about so many steps together. One that shows a difference is made smaller so often.
 fn run(runtime: &Runtime, pair: Pair, steps: u64, seed: u64, shrinks: u32) -> (Run, Pair) {
-    let config = Config {
-        cases: u32::try_from(steps.div_ceil(STEPS_OF_A_PROGRAM)).unwrap(),
-        rng_seed: RngSeed::Fixed(seed),
-        failure_persistence: None,
-        max_shrink_iters: shrinks,
-        ..Config::default()
-    };
     let (pair, made) = (RefCell::new(pair), Cell::new(0));
-    let lengths = 1..=usize::try_from(2 * STEPS_OF_A_PROGRAM).unwrap();
+    let (mut runner, lengths) = runner(steps, STEPS_OF_A_PROGRAM, seed, shrinks);
     let programs = proptest::collection::vec(program::steps(), lengths);
-    let result = TestRunner::new(config).run(&programs, |steps| {
+    let result = runner.run(&programs, |steps| {
         let mut pair = pair.borrow_mut();
         runtime.block_on(async {
             pair.reset().await;
@@ -55,10 +48,5 @@ fn run(runtime: &Runtime, pair: Pair, steps: u64, seed: u64, shrinks: u32) -> (R
             Ok(())
         })
     });
-    let difference = match result {
-        Ok(()) => None,
-        Err(TestError::Fail(difference, steps)) => Some(format!("{difference}\nof {steps:#?}")),
-        Err(TestError::Abort(reason)) => panic!("{reason}"),
-    };
-    (Run { made: made.get(), difference }, pair.into_inner())
+    (Run { made: made.get(), difference: difference(result, "of") }, pair.into_inner())
 }

@@ -1,6 +1,8 @@
 //! Random sequences of steps. `PGLOCK_TEST_STEPS` sets how many are made, `PGLOCK_TEST_SEED` which.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use tokio::runtime::Runtime;
@@ -28,17 +30,10 @@ pub(crate) struct Run {
 
 /// Makes programs of about so many steps together. One that shows a difference is made smaller so often.
 pub(crate) fn run(runtime: &Runtime, pair: Pair, steps: u64, seed: u64, shrinks: u32) -> Run {
-    let config = Config {
-        cases: u32::try_from(steps.div_ceil(STEPS_OF_A_PROGRAM)).unwrap(),
-        rng_seed: RngSeed::Fixed(seed),
-        failure_persistence: None,
-        max_shrink_iters: shrinks,
-        ..Config::default()
-    };
     let (pair, made) = (RefCell::new(pair), Cell::new(0));
-    let lengths = 1..=usize::try_from(2 * STEPS_OF_A_PROGRAM).unwrap();
+    let (mut runner, lengths) = runner(steps, STEPS_OF_A_PROGRAM, seed, shrinks);
     let programs = proptest::collection::vec(program::step(), lengths);
-    let result = TestRunner::new(config).run(&programs, |steps| {
+    let result = runner.run(&programs, |steps| {
         let mut pair = pair.borrow_mut();
         runtime.block_on(async {
             pair.reset().await;
@@ -49,12 +44,33 @@ pub(crate) fn run(runtime: &Runtime, pair: Pair, steps: u64, seed: u64, shrinks:
             Ok(())
         })
     });
-    let difference = match result {
-        Ok(()) => None,
-        Err(TestError::Fail(difference, steps)) => Some(format!("{difference}\nafter {steps:#?}")),
-        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    Run { made: made.get(), difference: difference(result, "after") }
+}
+
+/// Runs programs of about so many steps together, and of so many on average. Also how long each may be.
+pub(crate) fn runner(
+    steps: u64,
+    of_a_program: u64,
+    seed: u64,
+    shrinks: u32,
+) -> (TestRunner, RangeInclusive<usize>) {
+    let config = Config {
+        cases: u32::try_from(steps.div_ceil(of_a_program)).unwrap(),
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_iters: shrinks,
+        ..Config::default()
     };
-    Run { made: made.get(), difference }
+    (TestRunner::new(config), 1..=usize::try_from(2 * of_a_program).unwrap())
+}
+
+/// What was the matter, and how it stands to the steps.
+pub(crate) fn difference<S: Debug>(result: Result<(), TestError<S>>, how: &str) -> Option<String> {
+    match result {
+        Ok(()) => None,
+        Err(TestError::Fail(difference, steps)) => Some(format!("{difference}\n{how} {steps:#?}")),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
 }
 
 /// One thread is quickest where everything waits for the last answer.
