@@ -5,15 +5,17 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+mod advisory;
 mod rebase;
 mod receiving;
 mod sending;
 
+use crate::advisory::locks::AdvisoryLocks;
 use crate::bugs::{Bug, made};
 use crate::config::{Config, ConfigError, Timing};
 use crate::context::Context;
 use crate::error::{Failure, ServerError};
-use crate::event::Event;
+use crate::event::{Event, LossCause};
 use crate::flight::Flights;
 use crate::hints::Hints;
 use crate::identity::{Identity, Jitter, Numbers};
@@ -54,6 +56,7 @@ pub struct Client {
     /// Rows whose release by another client somebody waits for.
     watched: BTreeSet<LockName>,
     hints: Hints,
+    advisory: AdvisoryLocks,
     questions: Questions,
     sessions: Sessions,
     flights: Flights,
@@ -104,6 +107,7 @@ impl Client {
             remembered: Schedule::new(),
             watched: BTreeSet::new(),
             hints: Hints::new(identity),
+            advisory: AdvisoryLocks::new(),
             questions: Questions::new(),
             sessions: Sessions::new(config.work_sessions),
             flights: Flights::new(),
@@ -148,7 +152,11 @@ impl Client {
     /// When it is not held (any more).
     pub fn release(&mut self, lock: LockId, now: Instant) -> Result<(), AskError> {
         self.advance(now);
-        self.with_lock(lock, |row, context| row.release(lock, context.now))
+        let (advisory, mut context) = self.advisory_and_context();
+        match advisory.release(lock, &mut context) {
+            Some(held) => held.then_some(()).ok_or(AskError::NotHeld(lock)),
+            None => self.with_lock(lock, |row, context| row.release(lock, context.now)),
+        }
     }
 
     /// Ends an acquire that is under way, or gives the lock back if it came through already.
@@ -158,7 +166,11 @@ impl Client {
     /// When the lock has had its terminal event or is being released.
     pub fn cancel(&mut self, lock: LockId, now: Instant) -> Result<(), AskError> {
         self.advance(now);
-        self.with_lock(lock, |row, context| row.cancel(lock, context))
+        let (advisory, mut context) = self.advisory_and_context();
+        match advisory.cancel(lock, &mut context) {
+            Some(known) => known.then_some(()).ok_or(AskError::NotHeld(lock)),
+            None => self.with_lock(lock, |row, context| row.cancel(lock, context)),
+        }
     }
 
     /// Renews a held lock now; [`Event::Renewed`](crate::Event::Renewed) tells of it.
@@ -205,6 +217,8 @@ impl Client {
         self.advance(now);
         self.shutting_down = true;
         self.for_each_row(Row::shut_down);
+        let (advisory, mut context) = self.advisory_and_context();
+        advisory.shut_down(&mut context);
         let (questions, mut context) = self.questions_and_context();
         questions.give_up(true, &mut context);
     }
@@ -238,6 +252,7 @@ impl Client {
         let now = self.now;
         let lost = self.sessions.disconnected(session, &self.config, &mut self.jitter, now);
         self.hints.lost(session, now);
+        self.lose_advisory(session, LossCause::SessionEnded);
         self.lose(lost);
     }
 
@@ -265,8 +280,9 @@ impl Client {
             self.counters.ignored_outcomes += 1;
             return;
         };
-        self.judge(session, &outcome);
+        let unfit = self.is_unfit_after(&outcome);
         self.deliver(command, cargo, outcome);
+        self.judge(session, unfit);
     }
 
     /// Time has passed. Calling [`Client::poll_output`] does the same.
@@ -293,6 +309,7 @@ impl Client {
             .filter(|command| self.flights.is_under_way(command.id()))
             .map(Output::Execute)
             .or_else(|| self.send_renewals())
+            .or_else(|| self.send_advisory())
             .or_else(|| self.send_row_or_question())
             .or_else(|| self.send_listen());
         match output {
@@ -317,6 +334,7 @@ impl Client {
         let event = self.events.pop_front()?;
         if let Some(lock) = event.lock().filter(|_| event.is_terminal()) {
             self.locks.remove(&lock);
+            self.advisory.forget(lock);
         }
         Some(event)
     }
@@ -324,10 +342,13 @@ impl Client {
     /// Until when a lock is held: while the clock reads less. `None` if it is not held.
     #[must_use]
     pub fn valid_until(&self, lock: LockId) -> Option<Instant> {
-        self.rows.get(self.locks.get(&lock)?)?.valid_until(lock)
+        match self.locks.get(&lock) {
+            Some(name) => self.rows.get(name)?.valid_until(lock),
+            None => self.advisory.valid_until(lock, &self.config),
+        }
     }
 
-    /// The locks held, by name.
+    /// The leases held, by name.
     pub fn held(&self) -> impl Iterator<Item = (&LockName, LockId)> {
         self.rows.iter().filter_map(|(name, row)| row.held().map(|held| (name, held.lock())))
     }
@@ -355,12 +376,17 @@ impl Client {
         while let Some(name) = self.timers.pop_due(self.now) {
             self.with_row(&name, Row::on_time);
         }
+        if self.advisory.timer(&self.config).is_some_and(|at| at <= self.now) {
+            self.advance_advisory();
+        }
         if self.questions.next_give_up().is_some_and(|at| at <= self.now) {
             let (questions, mut context) = self.questions_and_context();
             questions.give_up(false, &mut context);
         }
         if self.now == Instant::END {
             self.for_each_row(|row, context| row.fail_waiters(&Failure::ClockExhausted, context));
+            let (advisory, mut context) = self.advisory_and_context();
+            advisory.fail_waiters(&Failure::ClockExhausted, &mut context);
             let (questions, mut context) = self.questions_and_context();
             questions.fail_all(&Failure::ClockExhausted, &mut context);
         }
@@ -370,7 +396,7 @@ impl Client {
     fn is_quiet(&self) -> bool {
         let nothing_flies = self.flights.is_empty() || made(Bug::M18);
         let nobody_asks = self.questions.next_give_up().is_none();
-        let idle = || self.rows.values().all(Row::is_idle);
+        let idle = || self.rows.values().all(Row::is_idle) && self.advisory.is_idle();
         self.now == Instant::END || nothing_flies && nobody_asks && idle()
     }
 

@@ -48,6 +48,13 @@ pub struct Config {
     /// How many connections carry acquires and releases at most; 2, and 1,000 would be the most. Renewals
     /// have one more of their own.
     pub work_sessions: usize,
+    /// How long the session that carries advisory locks may give no sign of life before they count as lost; 15 s. It
+    /// is looked after three times as often.
+    pub silence: Duration,
+    /// In how many places of the server's lock space the client may hold or await advisory locks; 1,000. By
+    /// default a server has room for some 6,400 among all that it locks, and when they are used up others
+    /// fail, too.
+    pub advisory_places: usize,
     /// Whether to be told of releases, on one more connection that is opened when somebody waits; off. For
     /// drivers that bring notifications ([`Client::handle_notification`](crate::Client::handle_notification)).
     /// A waiter is woken by a notification only before its next look, so that nothing depends on them.
@@ -71,6 +78,8 @@ impl Default for Config {
             patience: Duration::from_secs(10),
             backoff: Backoff::default(),
             work_sessions: 2,
+            silence: Duration::from_secs(15),
+            advisory_places: 1_000,
             hints: false,
         }
     }
@@ -134,6 +143,7 @@ impl Config {
             (self.lock_timeout, "lock_timeout"),
             (self.poll, "poll"),
             (self.patience, "patience"),
+            (self.silence, "silence"),
             (self.backoff.first, "backoff"),
         ];
         if let Some((_, setting)) = spans.into_iter().find(|(span, _)| span.is_zero()) {

@@ -91,6 +91,11 @@ impl ServerError {
         self.sqlstate.as_str() == "25006"
     }
 
+    /// Whether the server is short of memory, which for a lock means of room in its lock table.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.sqlstate.as_str() == "53200"
+    }
+
     /// What the error says about the statement.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -123,6 +128,40 @@ pub enum Failure {
     Undecodable,
     /// The clock stands so near its end that the lock could not expire.
     ClockExhausted,
+    /// The server's lock table is full (53200). Locks of others may fail for it, too; the table holds
+    /// `max_locks_per_transaction` times `max_connections` locks.
+    LockTableFull(ServerError),
+    /// The connection cannot carry advisory locks.
+    Unfit(Unfit),
+}
+
+/// Why a connection cannot carry advisory locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// It is not a session of its own: a pooler gives its server's process to others between transactions.
+    SharedSession,
+    /// Its server is a standby, which has a lock space of its own.
+    Standby,
+    /// Its server says it has advisory locks, and has none.
+    NoLocks,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SharedSession => {
+                "the connection is no session of its own, as behind a pooler in transaction mode, so that it cannot \
+                 hold advisory locks; connect to the server itself, or use transaction-level locks or leases"
+            }
+            Self::Standby => {
+                "this server is a standby, whose advisory locks nobody else sees; connect to the primary"
+            }
+            Self::NoLocks => {
+                "this server does not really have advisory locks, though it answers as if; use leases"
+            }
+        })
+    }
 }
 
 impl Failure {
@@ -130,11 +169,14 @@ impl Failure {
     #[must_use]
     pub fn sqlstate(&self) -> Option<SqlState> {
         match self {
-            Self::Server(error) | Self::Unreachable(Some(error)) => Some(error.sqlstate),
+            Self::Server(error) | Self::Unreachable(Some(error)) | Self::LockTableFull(error) => {
+                Some(error.sqlstate)
+            }
             Self::RowLocked
             | Self::Unreachable(None)
             | Self::Undecodable
-            | Self::ClockExhausted => None,
+            | Self::ClockExhausted
+            | Self::Unfit(_) => None,
         }
     }
 }
@@ -155,6 +197,11 @@ impl fmt::Display for Failure {
                 "the server's answer does not fit the statement; check the table's columns",
             ),
             Self::ClockExhausted => f.write_str("the clock is too near its end to time a lease"),
+            Self::LockTableFull(error) => write!(
+                f,
+                "the server's lock table is full, hold fewer locks or raise max_locks_per_transaction: {error}"
+            ),
+            Self::Unfit(unfit) => unfit.fmt(f),
         }
     }
 }

@@ -21,6 +21,11 @@ pub enum Event {
         /// What comes with it.
         grant: Grant,
     },
+    /// The advisory lock is held; [`Client::valid_until`](crate::Client::valid_until) says until when.
+    AdvisoryAcquired {
+        /// Which.
+        lock: LockId,
+    },
     /// The acquire waits for another client; told once per holder.
     Waiting {
         /// Which.
@@ -60,7 +65,8 @@ pub enum Event {
     Released {
         /// Which.
         lock: LockId,
-        /// Whether the server confirmed it. If not, others get the lock when its lease has passed.
+        /// Whether the server confirmed it. If not, others get the lock when its lease has passed, or the
+        /// server has seen that its session is gone.
         confirmed: bool,
     },
     /// Terminal: the lock is no longer held though nobody released it.
@@ -111,6 +117,7 @@ impl Event {
     pub const fn lock(&self) -> Option<LockId> {
         match self {
             Self::Acquired { lock, .. }
+            | Self::AdvisoryAcquired { lock }
             | Self::Waiting { lock, .. }
             | Self::Renewed { lock, .. }
             | Self::Amended { lock }
@@ -137,6 +144,7 @@ impl Event {
             | Self::Failed { .. }
             | Self::Cancelled { .. } => true,
             Self::Acquired { .. }
+            | Self::AdvisoryAcquired { .. }
             | Self::Waiting { .. }
             | Self::Renewed { .. }
             | Self::Amended { .. }
@@ -182,6 +190,10 @@ pub enum LossCause {
     /// The row carries another number: somebody took the lock over, or an operator released it. Also
     /// told of a release that a pooler has run twice.
     TakenOver,
+    /// The session that held the advisory lock has ended, or gave no sign of life for too long.
+    SessionEnded,
+    /// The session holds the advisory lock no more: somebody else used the session, or has reset it.
+    Robbed,
 }
 
 #[cfg(test)]

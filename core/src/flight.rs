@@ -4,6 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use crate::advisory::Call;
 use crate::name::LockName;
 use crate::output::{CommandId, QuestionId, SessionId};
 
@@ -14,6 +15,7 @@ pub(crate) enum Cargo {
     Renewals(Vec<LockName>),
     Question(QuestionId),
     Listen(SessionId),
+    Advisory(SessionId, Call),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -81,10 +81,12 @@ mod table;
 mod time;
 mod value;
 
-pub use advisory::{AdvisoryKey, AdvisoryPlace, KeyMapping};
+pub use advisory::{
+    Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryRequest, Call, KeyMapping, OwnerId,
+};
 pub use client::{Client, Counters};
 pub use config::{Config, ConfigError, Foreign, Timing};
-pub use error::{Failure, ServerError, Severity, SqlState, Standing};
+pub use error::{Failure, ServerError, Severity, SqlState, Standing, Unfit};
 pub use event::{Event, Grant, Holder, LossCause};
 pub use identity::{Identity, Rvn, Token};
 pub use name::{LockName, NameError, Owner, OwnerError};

@@ -59,6 +59,8 @@ pub enum SessionKind {
     Work,
     /// Renewals, which never wait behind anything else.
     Renewals,
+    /// Advisory locks, which end with it.
+    Advisory,
     /// Notifications, which the driver brings with `handle_notification` at any time.
     Hints,
 }

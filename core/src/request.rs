@@ -4,9 +4,11 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
+use crate::advisory::AdvisoryKey;
 use crate::config::ConfigError;
 use crate::name::{LockName, Owner};
 use crate::output::LockId;
+use crate::time::Instant;
 
 /// How long an acquire goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +25,25 @@ pub enum Wait {
     /// Until the holder shows a sign of life (busy) or its lease has passed (taken over). For
     /// programs that are started anew for each try, such as cron jobs.
     Probe,
+}
+
+impl Wait {
+    /// When an acquire of that moment stops waiting if nothing happens; one that does not wait for others waits as
+    /// long as this for the server.
+    pub(crate) fn gives_up_at(self, now: Instant, patience: Duration) -> Option<Instant> {
+        match self {
+            Self::ForEver => None,
+            Self::AtMost(span) => Some(now.saturating_add(span)),
+            Self::Try | Self::Probe => Some(now.saturating_add(patience)),
+        }
+    }
+
+    pub(crate) const fn waits_its_turn(self) -> bool {
+        match self {
+            Self::ForEver | Self::AtMost(_) => true,
+            Self::Try | Self::Probe => false,
+        }
+    }
 }
 
 /// Who renews the lease while the lock is held.
@@ -97,6 +118,21 @@ pub enum AskError {
     ShuttingDown,
     /// The clock stands so near its end that a lock could not expire.
     ClockExhausted,
+    /// Two names were mapped to one place, and one session would get both locks at once.
+    NameClash {
+        /// The lock that was asked for.
+        asked: AdvisoryKey,
+        /// The one that is held or waited for there.
+        other: AdvisoryKey,
+    },
+    /// An owner that shares the lock may not wait to have it alone: two that do would wait for each other. Try
+    /// it, or release first.
+    Upgrade(AdvisoryKey),
+    /// The client's advisory locks stand in as many places as it may use on its server.
+    TooManyPlaces {
+        /// How many that is.
+        budget: usize,
+    },
 }
 
 impl fmt::Display for AskError {
@@ -106,6 +142,20 @@ impl fmt::Display for AskError {
             Self::Timing(error) => error.fmt(f),
             Self::ShuttingDown => f.write_str("the client is shutting down"),
             Self::ClockExhausted => f.write_str("the clock is too near its end to time a lease"),
+            Self::NameClash { asked, other } => write!(
+                f,
+                "{asked} is the place of {other}, too, and one session would get both; use another mapping or a pair"
+            ),
+            Self::Upgrade(key) => write!(
+                f,
+                "whoever shares {key} may not wait to have it alone, since another may do the same; \
+                 try it without waiting, or release it first"
+            ),
+            Self::TooManyPlaces { budget } => write!(
+                f,
+                "this client's advisory locks stand in {budget} places already, which is its limit; release some, \
+                 or raise `advisory_places` if the server's lock table has the room (max_locks_per_transaction)"
+            ),
         }
     }
 }

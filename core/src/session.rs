@@ -120,7 +120,7 @@ impl Place {
 
 impl Sessions {
     pub(crate) fn new(work_sessions: usize) -> Self {
-        let kinds = [SessionKind::Renewals, SessionKind::Hints]
+        let kinds = [SessionKind::Renewals, SessionKind::Hints, SessionKind::Advisory]
             .into_iter()
             .chain(core::iter::repeat_n(SessionKind::Work, work_sessions));
         Self {
@@ -160,6 +160,11 @@ impl Sessions {
     /// The session for hints, or one to be opened.
     pub(crate) fn for_hints(&mut self, config: &Config, now: Instant) -> Place {
         self.place(SessionKind::Hints, config, now)
+    }
+
+    /// The session for advisory locks, or one to be opened.
+    pub(crate) fn for_advisory(&mut self, config: &Config, now: Instant) -> Place {
+        self.place(SessionKind::Advisory, config, now)
     }
 
     fn place(&mut self, kind: SessionKind, config: &Config, now: Instant) -> Place {

@@ -1,5 +1,5 @@
 //! The statements of the lease family as typed values: what they mean, and their parameters. Their texts
-//! stand in `sql.rs` and `schema.rs`.
+//! stand in `sql.rs` and `schema.rs`; those of advisory locks in `advisory/statement.rs`.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::advisory::Advisory;
 use crate::identity::{Rvn, Token};
 use crate::name::{LockName, Owner};
 use crate::sql::Sql;
@@ -32,6 +33,8 @@ pub enum Statement {
     Listen,
     /// Reads rows.
     Read(Read),
+    /// Takes, frees or looks after advisory locks.
+    Advisory(Advisory),
     /// Creates or upgrades the table.
     CreateTable,
     /// Describes the table.
@@ -226,6 +229,7 @@ impl Statement {
             Self::Read(Read::All { prefix }) => {
                 Query { text: &sql.read_all, params: vec![Param::Text(prefix.as_str().into())] }
             }
+            Self::Advisory(advisory) => advisory.query(),
             Self::CreateTable => Query { text: &sql.create_table, params: vec![] },
             Self::CheckTable => Query { text: &sql.check_table, params: vec![] },
             Self::DropTable => Query { text: &sql.drop_table, params: vec![] },

@@ -1,10 +1,19 @@
 //! Advisory locks: the server's own, which end with the session that holds them.
 //!
-//! `key` says where a lock stands, `mapping` how a name gets there.
+//! `key` says where a lock stands, `mapping` how a name gets there, `spot` who of this client has it and who
+//! waits, `post` whether the session can be trusted to hold it.
 
 mod key;
+pub(crate) mod locks;
 mod mapping;
+mod post;
+mod request;
+mod spot;
+mod statement;
+mod waiter;
 
 pub use key::{AdvisoryKey, AdvisoryPlace};
 pub use mapping::KeyMapping;
 pub(crate) use mapping::fnv1a;
+pub use request::{AdvisoryMode, AdvisoryRequest, OwnerId};
+pub use statement::{Advisory, Call};

@@ -20,6 +20,7 @@ impl Client {
         self.questions.each_moment(&mut shift);
         self.sessions.each_moment(&mut shift);
         self.hints.each_moment(&mut shift);
+        self.advisory.each_moment(&mut shift);
         self.now = Instant::default();
         self.counters = Counters::default();
         self.timers = Schedule::new();

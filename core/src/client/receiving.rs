@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::Client;
 use crate::bugs::{Bug, made};
 use crate::error::{Failure, ServerError, Severity, Standing};
+use crate::event::LossCause;
 use crate::flight::Cargo;
 use crate::lease::answer;
 use crate::name::LockName;
@@ -17,9 +18,9 @@ use crate::statement::RenewalVerdict;
 use crate::value::Row;
 
 impl Client {
-    /// What an outcome says about its session.
-    pub(super) fn judge(&mut self, session: Option<SessionId>, outcome: &Outcome) {
-        let unfit = match outcome {
+    /// Whether a session is unfit for use after such an outcome.
+    pub(super) fn is_unfit_after(&mut self, outcome: &Outcome) -> bool {
+        match outcome {
             Outcome::Rows(_) => false,
             Outcome::Lost => {
                 self.counters.unknown_outcomes += 1;
@@ -30,11 +31,15 @@ impl Client {
                 self.counters.unknown_outcomes += u64::from(standing == Standing::Unknown);
                 standing == Standing::SessionUnfit || error.severity != Severity::Error
             }
-        };
-        if let Some(session) = session.filter(|_| unfit) {
-            self.give_up(session);
-        } else {
-            self.sessions.well();
+        }
+    }
+
+    /// A session that was given up for what it answered is not judged again.
+    pub(super) fn judge(&mut self, session: Option<SessionId>, unfit: bool) {
+        match session {
+            Some(session) if !self.sessions.knows(session) => {}
+            Some(session) if unfit => self.give_up(session),
+            Some(_) | None => self.sessions.well(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Client {
                 questions.handle_outcome(id, outcome, &mut context);
             }
             Cargo::Listen(session) => self.deliver_listen(session, &outcome),
+            Cargo::Advisory(session, call) => self.deliver_advisory(session, call, outcome),
         }
     }
 
@@ -89,6 +95,7 @@ impl Client {
         let now = self.now;
         let lost = self.sessions.give_up(session, &self.config, &mut self.jitter, now);
         self.hints.lost(session, now);
+        self.lose_advisory(session, LossCause::SessionEnded);
         self.lose(lost);
     }
 
@@ -113,6 +120,8 @@ impl Client {
             self.for_each_row(|row, _| row.note_trouble(error));
             self.questions.note_trouble(error);
         }
+        let (advisory, mut context) = self.advisory_and_context();
+        advisory.cannot_connect(error, &mut context);
     }
 }
 

@@ -136,7 +136,7 @@ impl Client {
         self.hints.due().filter(|_| !self.watched.is_empty())
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         session: SessionId,
         id: CommandId,
@@ -160,15 +160,19 @@ impl Client {
             }
         }
         let listen = self.listen_due();
-        let wanted = [self.next_work(), self.renewals.first(), self.questions.next_ask(), listen]
-            .into_iter()
-            .flatten()
-            .any(|due| due <= self.now);
+        let advisory = self.advisory.work_due();
+        let wanted =
+            [self.next_work(), self.renewals.first(), self.questions.next_ask(), listen, advisory]
+                .into_iter()
+                .flatten()
+                .any(|due| due <= self.now);
         let candidates = [
             (self.renewals.first(), Reason::Renewal),
             (self.timers.first(), Reason::Lock),
             (self.urgent.first(), Reason::Lock),
             (self.work.first(), Reason::Lock),
+            (advisory, Reason::Lock),
+            (self.advisory.timer(&self.config), Reason::Lock),
             (self.sessions.due(wanted, self.now), Reason::Session),
             (listen, Reason::Session),
             (self.questions.next_ask(), Reason::Question),

@@ -34,11 +34,7 @@ impl Waiter {
         timing: Timing,
         context: &Context<'_>,
     ) -> Self {
-        let give_up = match request.wait {
-            Wait::ForEver => None,
-            Wait::AtMost(span) => Some(context.now.saturating_add(span)),
-            Wait::Try | Wait::Probe => Some(context.now.saturating_add(context.config.patience)),
-        };
+        let give_up = request.wait.gives_up_at(context.now, context.config.patience);
         Self {
             lock,
             request,
@@ -59,10 +55,7 @@ impl Waiter {
     }
 
     pub(crate) const fn waits_its_turn(&self) -> bool {
-        match self.request.wait {
-            Wait::ForEver | Wait::AtMost(_) => true,
-            Wait::Try | Wait::Probe => false,
-        }
+        self.request.wait.waits_its_turn()
     }
 
     /// Whether it came too late for what was just shown, and does not wait for the next look.

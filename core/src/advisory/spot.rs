@@ -1,0 +1,460 @@
+//! One place in the lock space as this client sees it: who of this client has it, who waits for it in the order of
+//! their coming, and what the session holds there. The session has a place once in each mode at most, however
+//! often it was taken here.
+//!
+//! | side     | what happens                       | becomes                                       |
+//! |----------|------------------------------------|-----------------------------------------------|
+//! | free     | a try is granted                   | held, by all who may share it; freed if none is left |
+//! | free     | a try fails with an error          | doubtful: it may be held all the same         |
+//! | held     | nobody has it any more, and it is unlocked | free                                  |
+//! | held     | unlocking fails with an error      | doubtful                                      |
+//! | doubtful | it is unlocked, or was not held    | free                                          |
+//! | any      | the session ends                   | free                                          |
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::request::{AdvisoryMode, AdvisoryRequest};
+use super::statement::Call;
+use super::waiter::{Taker, Waiter};
+use super::{AdvisoryKey, AdvisoryPlace};
+use crate::context::Context;
+use crate::error::{Failure, ServerError, Standing};
+use crate::event::{Event, LossCause};
+use crate::output::LockId;
+use crate::request::AskError;
+use crate::time::Instant;
+
+const MODES: [AdvisoryMode; 2] = [AdvisoryMode::Exclusive, AdvisoryMode::Shared];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Spot {
+    key: AdvisoryKey,
+    takes: Vec<Take>,
+    queue: VecDeque<Waiter>,
+    /// Locks that were given back and not freed by the server yet.
+    leaving: Vec<Take>,
+    exclusive: Side,
+    shared: Side,
+    errand: Option<Errand>,
+    /// An error that those who were asked for hear of once it is settled what it left behind.
+    trouble: Option<ServerError>,
+    next_try: Instant,
+    failures: u32,
+}
+
+/// A lock that somebody has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Take {
+    lock: LockId,
+    taker: Taker,
+    mode: AdvisoryMode,
+}
+
+/// What the session holds in one mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Side {
+    Free,
+    Held,
+    Doubtful,
+}
+
+/// What the server is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Errand {
+    Try(AdvisoryMode),
+    Unlock(AdvisoryMode),
+}
+
+/// What an answer says of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Verdict {
+    Sound,
+    /// It has lost what it held.
+    Robbed,
+}
+
+impl Spot {
+    pub(super) const fn new(key: AdvisoryKey) -> Self {
+        Self {
+            key,
+            takes: Vec::new(),
+            queue: VecDeque::new(),
+            leaving: Vec::new(),
+            exclusive: Side::Free,
+            shared: Side::Free,
+            errand: None,
+            trouble: None,
+            next_try: Instant::from_nanos(0),
+            failures: 0,
+        }
+    }
+
+    pub(super) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
+        self.queue.iter_mut().for_each(|waiter| waiter.each_moment(change));
+        change(&mut self.next_try);
+    }
+
+    // What the caller asks.
+
+    /// Why the request cannot even be made here.
+    pub(super) fn check(&self, request: &AdvisoryRequest) -> Result<(), AskError> {
+        if self.key.clashes_with(&request.key) {
+            let (asked, other) = (request.key.clone(), self.key.clone());
+            return Err(AskError::NameClash { asked, other });
+        }
+        if self.is_waiting_upgrade(request) {
+            return Err(AskError::Upgrade(request.key.clone()));
+        }
+        Ok(())
+    }
+
+    /// Whoever shares a lock and waits to have it alone may wait for one who does the same.
+    fn is_waiting_upgrade(&self, request: &AdvisoryRequest) -> bool {
+        let Some(taker) = request.owner.map(Taker::Owner) else { return false };
+        let mut waits = self.queue.iter().filter(|waiter| waiter.taker == taker);
+        let shares = self.has(taker, AdvisoryMode::Shared)
+            || waits.any(|waiter| waiter.mode == AdvisoryMode::Shared);
+        request.mode == AdvisoryMode::Exclusive
+            && request.wait.waits_its_turn()
+            && shares
+            && !self.has(taker, AdvisoryMode::Exclusive)
+    }
+
+    /// Whoever has the lock already does not wait behind those who wait for it.
+    pub(super) fn acquire(&mut self, waiter: Waiter, key: AdvisoryKey, context: &mut Context<'_>) {
+        if self.key.name().is_none() {
+            self.key = key;
+        }
+        if !waiter.waits_its_turn() {
+            self.next_try = context.now;
+        }
+        if MODES.into_iter().any(|mode| self.has(waiter.taker, mode)) {
+            self.queue.push_front(waiter);
+        } else {
+            self.queue.push_back(waiter);
+        }
+        self.proceed(context);
+    }
+
+    /// Answers whether the lock was held. The last of its mode frees the session's hold.
+    pub(super) fn release(&mut self, lock: LockId, context: &mut Context<'_>) -> bool {
+        let Some(place) = self.takes.iter().position(|take| take.lock == lock) else {
+            return false;
+        };
+        let take = self.takes.remove(place);
+        if self.is_in_use(take.mode) {
+            context.tell(Event::Released { lock, confirmed: true });
+        } else {
+            self.leaving.push(take);
+        }
+        self.proceed(context);
+        true
+    }
+
+    /// Answers whether the lock was held or waited for.
+    pub(super) fn cancel(&mut self, lock: LockId, context: &mut Context<'_>) -> bool {
+        let Some(place) = self.queue.iter().position(|waiter| waiter.lock == lock) else {
+            return self.release(lock, context);
+        };
+        self.queue.remove(place);
+        context.tell(Event::Cancelled { lock });
+        self.proceed(context);
+        true
+    }
+
+    /// Gives everything back and cancels whoever waits.
+    pub(super) fn shut_down(&mut self, context: &mut Context<'_>) {
+        for waiter in mem::take(&mut self.queue) {
+            context.tell(Event::Cancelled { lock: waiter.lock });
+        }
+        while let Some(lock) = self.takes.last().map(|take| take.lock) {
+            self.release(lock, context);
+        }
+    }
+
+    // What the client looks at.
+
+    pub(super) fn held(&self) -> impl Iterator<Item = LockId> {
+        self.takes.iter().map(|take| take.lock)
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        !self.takes.is_empty()
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_forgettable(&self) -> bool {
+        self.takes.is_empty()
+            && self.queue.is_empty()
+            && self.leaving.is_empty()
+            && self.errand.is_none()
+            && MODES.into_iter().all(|mode| self.side(mode) == Side::Free)
+    }
+
+    /// When the server is to be asked next.
+    pub(super) fn work_due(&self) -> Option<Instant> {
+        self.next_errand().map(|(_, due)| due)
+    }
+
+    /// When somebody stops waiting.
+    pub(super) fn timer(&self) -> Option<Instant> {
+        self.queue.iter().filter_map(Waiter::gives_up_at).min()
+    }
+
+    fn side(&self, mode: AdvisoryMode) -> Side {
+        match mode {
+            AdvisoryMode::Exclusive => self.exclusive,
+            AdvisoryMode::Shared => self.shared,
+        }
+    }
+
+    const fn side_mut(&mut self, mode: AdvisoryMode) -> &mut Side {
+        match mode {
+            AdvisoryMode::Exclusive => &mut self.exclusive,
+            AdvisoryMode::Shared => &mut self.shared,
+        }
+    }
+
+    fn is_in_use(&self, mode: AdvisoryMode) -> bool {
+        self.takes.iter().any(|take| take.mode == mode)
+    }
+
+    fn has(&self, taker: Taker, mode: AdvisoryMode) -> bool {
+        self.takes.iter().any(|take| take.taker == taker && take.mode == mode)
+    }
+
+    /// How many of those who wait longest may have the lock together, as far as this client is concerned.
+    fn admissible(&self) -> usize {
+        let fits = |waiter: &Waiter, before: usize| {
+            let mut others = self.takes.iter().filter(|take| take.taker != waiter.taker);
+            let mut earlier =
+                self.queue.iter().take(before).filter(|earlier| earlier.taker != waiter.taker);
+            !others.any(|take| take.mode.conflicts(waiter.mode))
+                && !earlier.any(|earlier| earlier.mode.conflicts(waiter.mode))
+        };
+        self.queue.iter().enumerate().take_while(|(before, waiter)| fits(waiter, *before)).count()
+    }
+
+    /// What the server is to do next, and when. What is not needed goes first.
+    fn next_errand(&self) -> Option<(Errand, Instant)> {
+        if self.errand.is_some() {
+            return None;
+        }
+        let unlock = MODES.into_iter().find_map(|mode| match self.side(mode) {
+            Side::Doubtful => Some((Errand::Unlock(mode), self.next_try)),
+            Side::Held if !self.is_in_use(mode) => {
+                Some((Errand::Unlock(mode), Instant::from_nanos(0)))
+            }
+            Side::Held | Side::Free => None,
+        });
+        unlock.or_else(|| {
+            let head = self.queue.front().filter(|_| self.admissible() > 0)?;
+            Some((Errand::Try(head.mode), self.next_try))
+        })
+    }
+
+    // What happens.
+
+    pub(super) fn on_time(&mut self, context: &mut Context<'_>) {
+        for waiter in mem::take(&mut self.queue) {
+            if waiter.gives_up_at().is_some_and(|at| at <= context.now) {
+                context.tell(waiter.too_late());
+            } else {
+                self.queue.push_back(waiter);
+            }
+        }
+        self.proceed(context);
+    }
+
+    /// What the server is asked now.
+    pub(super) fn call(&mut self, place: AdvisoryPlace, context: &Context<'_>) -> Option<Call> {
+        let (errand, _) = self.next_errand().filter(|(_, due)| *due <= context.now)?;
+        self.errand = Some(errand);
+        Some(match errand {
+            Errand::Unlock(mode) => Call::Unlock(place, mode),
+            Errand::Try(mode) => {
+                let asked = self.admissible();
+                let for_them = self.queue.iter_mut().take(asked);
+                for_them
+                    .filter(|waiter| waiter.mode == mode)
+                    .for_each(|waiter| waiter.asked = true);
+                Call::Try(place, mode)
+            }
+        })
+    }
+
+    pub(super) fn answered(&mut self, yes: bool, context: &mut Context<'_>) -> Verdict {
+        let mut verdict = Verdict::Sound;
+        match (self.errand.take(), yes) {
+            (Some(Errand::Try(mode)), true) => self.granted(mode, context),
+            (Some(Errand::Try(_)), false) => self.refused(context),
+            (Some(Errand::Unlock(mode)), true) => self.freed(mode, context),
+            (Some(Errand::Unlock(mode)), false) if self.side(mode) == Side::Doubtful => {
+                self.freed(mode, context);
+            }
+            (Some(Errand::Unlock(_)), false) => verdict = Verdict::Robbed,
+            (None, _) => {}
+        }
+        self.proceed(context);
+        verdict
+    }
+
+    fn granted(&mut self, mode: AdvisoryMode, context: &mut Context<'_>) {
+        *self.side_mut(mode) = Side::Held;
+        self.failures = 0;
+        self.answer_came();
+        if self.admissible() > 0 && self.queue.front().is_some_and(|head| head.mode == mode) {
+            self.admit(context);
+        }
+    }
+
+    fn refused(&mut self, context: &mut Context<'_>) {
+        self.failures = 0;
+        self.next_try = context.after_spread(context.config.look_every());
+        for waiter in mem::take(&mut self.queue) {
+            if waiter.asked && !waiter.waits_its_turn() {
+                context.tell(Event::Busy { lock: waiter.lock, holder: None });
+            } else {
+                if !waiter.waits_its_turn() {
+                    self.next_try = context.now;
+                }
+                self.queue.push_back(waiter);
+            }
+        }
+        self.answer_came();
+    }
+
+    fn freed(&mut self, mode: AdvisoryMode, context: &mut Context<'_>) {
+        *self.side_mut(mode) = Side::Free;
+        for take in self.leaving.extract_if(.., |take| take.mode == mode) {
+            context.tell(Event::Released { lock: take.lock, confirmed: true });
+        }
+        if let Some(error) = self.trouble.take() {
+            self.settled(&error, context);
+        }
+    }
+
+    /// The statement failed, and may have been applied or not.
+    pub(super) fn failed(&mut self, error: &ServerError, context: &mut Context<'_>) {
+        match self.errand.take() {
+            Some(Errand::Try(mode)) => {
+                *self.side_mut(mode) = Side::Doubtful;
+                self.next_try = context.now;
+                self.trouble = Some(error.clone());
+            }
+            Some(Errand::Unlock(mode)) => {
+                *self.side_mut(mode) = Side::Doubtful;
+                self.failures = self.failures.saturating_add(1);
+                self.next_try = context.after_pause(self.failures);
+            }
+            None => {}
+        }
+    }
+
+    /// It is settled that a try that failed has left nothing behind.
+    fn settled(&mut self, error: &ServerError, context: &mut Context<'_>) {
+        let failure = match (error.is_out_of_memory(), error.standing()) {
+            (true, _) => Some(Failure::LockTableFull(error.clone())),
+            (false, Standing::Refused) => Some(Failure::Server(error.clone())),
+            (
+                false,
+                Standing::Unknown
+                | Standing::RowLocked
+                | Standing::Passing
+                | Standing::SessionUnfit,
+            ) => None,
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.next_try = context.after_pause(self.failures);
+        for mut waiter in mem::take(&mut self.queue) {
+            match &failure {
+                Some(failure) if waiter.asked => {
+                    context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
+                }
+                Some(_) | None => {
+                    if waiter.asked {
+                        waiter.note_trouble(error);
+                    }
+                    self.queue.push_back(waiter);
+                }
+            }
+        }
+        self.answer_came();
+    }
+
+    fn answer_came(&mut self) {
+        for waiter in &mut self.queue {
+            waiter.answered |= mem::take(&mut waiter.asked);
+        }
+    }
+
+    /// All that the session held is gone.
+    pub(super) fn lose(&mut self, cause: LossCause, context: &mut Context<'_>) {
+        for Take { lock, .. } in mem::take(&mut self.takes) {
+            context.tell(Event::Lost { lock, cause });
+        }
+        for Take { lock, .. } in mem::take(&mut self.leaving) {
+            context.tell(match cause {
+                LossCause::Robbed => Event::Lost { lock, cause },
+                LossCause::Expired | LossCause::TakenOver | LossCause::SessionEnded => {
+                    Event::Released { lock, confirmed: false }
+                }
+            });
+        }
+        self.queue.iter_mut().for_each(|waiter| waiter.asked = false);
+        (self.exclusive, self.shared) = (Side::Free, Side::Free);
+        (self.errand, self.trouble) = (None, None);
+        self.next_try = context.now;
+        self.proceed(context);
+    }
+
+    /// Nobody who waits can have the lock.
+    pub(super) fn fail_waiters(
+        &mut self,
+        failure: &Failure,
+        whom: impl Fn(&Waiter) -> bool,
+        context: &mut Context<'_>,
+    ) {
+        for waiter in mem::take(&mut self.queue) {
+            if whom(&waiter) {
+                context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
+            } else {
+                self.queue.push_back(waiter);
+            }
+        }
+        self.proceed(context);
+    }
+
+    pub(super) fn note_trouble(&mut self, error: &ServerError) {
+        self.queue.iter_mut().for_each(|waiter| waiter.note_trouble(error));
+    }
+
+    /// Admits whoever may share what the session holds, and tells tries that they would have to wait.
+    fn proceed(&mut self, context: &mut Context<'_>) {
+        while self.admissible() > 0
+            && self
+                .queue
+                .front()
+                .is_some_and(|head| self.side(head.mode) == Side::Held && self.is_in_use(head.mode))
+        {
+            self.admit(context);
+        }
+        let admissible = self.admissible();
+        let queue = mem::take(&mut self.queue);
+        for (place, waiter) in queue.into_iter().enumerate() {
+            if place >= admissible && !waiter.waits_its_turn() {
+                context.tell(Event::Busy { lock: waiter.lock, holder: None });
+            } else {
+                self.queue.push_back(waiter);
+            }
+        }
+    }
+
+    fn admit(&mut self, context: &mut Context<'_>) {
+        let Some(Waiter { lock, taker, mode, .. }) = self.queue.pop_front() else { return };
+        self.takes.push(Take { lock, taker, mode });
+        context.tell(Event::AdvisoryAcquired { lock });
+    }
+}

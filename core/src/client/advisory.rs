@@ -1,0 +1,97 @@
+//! Advisory locks as a part of the client: they share its clock, its connections and its commands' numbers.
+
+use super::Client;
+use crate::advisory::locks::{AdvisoryLocks, Fate};
+use crate::advisory::{AdvisoryPlace, AdvisoryRequest, Call};
+use crate::context::Context;
+use crate::event::LossCause;
+use crate::flight::Cargo;
+use crate::output::{LockId, Outcome, Output, SessionId};
+use crate::request::AskError;
+use crate::session::Place;
+use crate::statement::Statement;
+use crate::time::Instant;
+
+impl Client {
+    /// Asks for an advisory lock. What comes of it is told by events with the returned id;
+    /// [`Client::release`] gives it back.
+    ///
+    /// # Errors
+    /// When the name clashes with another, an owner that shares the lock would wait to have it alone, there are too
+    /// many locks, the client is shutting down, or the clock is near its end.
+    pub fn acquire_advisory(
+        &mut self,
+        request: AdvisoryRequest,
+        now: Instant,
+    ) -> Result<LockId, AskError> {
+        self.advance(now);
+        if self.shutting_down {
+            return Err(AskError::ShuttingDown);
+        }
+        if self.now.checked_add(self.config.silence).is_none() {
+            return Err(AskError::ClockExhausted);
+        }
+        let lock = LockId::new(self.next_lock);
+        let (advisory, mut context) = self.advisory_and_context();
+        advisory.acquire(lock, request, &mut context)?;
+        self.next_lock += 1;
+        Ok(lock)
+    }
+
+    /// The advisory locks held, by place.
+    pub fn held_advisory(&self) -> impl Iterator<Item = (AdvisoryPlace, LockId)> {
+        self.advisory.held()
+    }
+
+    /// What the session of the advisory locks is to do.
+    pub(super) fn send_advisory(&mut self) -> Option<Output> {
+        self.advisory.work_due().filter(|due| *due <= self.now)?;
+        let session = match self.sessions.for_advisory(&self.config, self.now) {
+            Place::Session(session) => session,
+            elsewhere @ (Place::Connect(..) | Place::None) => return elsewhere.connect(),
+        };
+        let (advisory, mut context) = self.advisory_and_context();
+        let statement = advisory.statement(session, &mut context)?;
+        let command = self.flights.next();
+        let deadline = self.config.reply_deadline.min(self.config.silence / 3);
+        let cargo = Cargo::Advisory(session, statement.call);
+        self.send(session, command, cargo, Statement::Advisory(statement), deadline)
+    }
+
+    pub(super) fn deliver_advisory(&mut self, session: SessionId, call: Call, outcome: Outcome) {
+        let (advisory, mut context) = self.advisory_and_context();
+        match advisory.handle_outcome(session, call, outcome, &mut context) {
+            Fate::Keep => {}
+            Fate::GiveUp(cause) => {
+                self.lose_advisory(session, cause);
+                self.give_up(session);
+            }
+        }
+    }
+
+    /// A session is gone, whatever it carried.
+    pub(super) fn lose_advisory(&mut self, session: SessionId, cause: LossCause) {
+        let (advisory, mut context) = self.advisory_and_context();
+        advisory.lost(session, cause, &mut context);
+    }
+
+    /// Time alone changes something.
+    pub(super) fn advance_advisory(&mut self) {
+        let (advisory, mut context) = self.advisory_and_context();
+        if let Some(silent) = advisory.on_time(&mut context) {
+            self.give_up(silent);
+        }
+    }
+
+    pub(super) const fn advisory_and_context(&mut self) -> (&mut AdvisoryLocks, Context<'_>) {
+        let context = Context {
+            now: self.now,
+            config: &self.config,
+            mark: self.hints.mark(),
+            numbers: &mut self.numbers,
+            jitter: &mut self.jitter,
+            events: &mut self.events,
+        };
+        (&mut self.advisory, context)
+    }
+}
