@@ -275,11 +275,8 @@ impl Spot {
         Some(match errand {
             Errand::Unlock(mode) => Call::Unlock(place, mode),
             Errand::Try(mode) => {
-                let asked = self.admissible();
-                let for_them = self.queue.iter_mut().take(asked);
-                for_them
-                    .filter(|waiter| waiter.mode == mode)
-                    .for_each(|waiter| waiter.asked = true);
+                let together = self.admissible();
+                self.queue.iter_mut().take(together).for_each(|waiter| waiter.asked = true);
                 Call::Try(place, mode)
             }
         })

@@ -39,6 +39,11 @@ mod judge;
     clippy::indexing_slicing,
     reason = "the world's own indices; if one is wrong the history is worthless"
 )]
+pub mod lockspace;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the world's own indices; if one is wrong the history is worthless"
+)]
 mod network;
 #[expect(
     clippy::indexing_slicing,

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pglock_core::AdvisoryPlace;
 
-pub use command::{
-    Answer, Command, Failure, Interruption, Level, Mode, Postgres, Reply, Session, Want,
-};
+pub use pglock_core::AdvisoryMode;
+
+pub use command::{Answer, Command, Failure, Interruption, Level, Postgres, Reply, Session, Want};
 pub use deadlock::Deadlock;
 pub use lock::{Count, Hold, Lock, Waiter};
 
@@ -23,9 +23,9 @@ use lock::Admission;
 ///
 /// ```
 /// use pglock_core::AdvisoryPlace;
-/// use pglock_testkit::advisory::{Answer, Command, Level, Mode, Table, Want};
+/// use pglock_testkit::advisory::{Answer, Command, Level, AdvisoryMode, Table, Want};
 ///
-/// let want = Want { place: AdvisoryPlace::Bigint(42), mode: Mode::Exclusive, level: Level::Session };
+/// let want = Want { place: AdvisoryPlace::Bigint(42), mode: AdvisoryMode::Exclusive, level: Level::Session };
 /// let mut table = Table::default();
 /// assert_eq!(table.execute(1, Command::Take(want)).answer, Answer::Granted);
 /// assert_eq!(table.execute(2, Command::Try(want)).answer, Answer::Busy);
@@ -59,7 +59,7 @@ pub struct Entry {
     /// The key.
     pub place: AdvisoryPlace,
     /// In which mode.
-    pub mode: Mode,
+    pub mode: AdvisoryMode,
     /// Whether it is held, not waited for.
     pub granted: bool,
 }
@@ -204,7 +204,7 @@ impl Table {
         reply
     }
 
-    fn unlock(&mut self, session: Session, place: AdvisoryPlace, mode: Mode) -> Reply {
+    fn unlock(&mut self, session: Session, place: AdvisoryPlace, mode: AdvisoryMode) -> Reply {
         let held = self.locks.get(&place).and_then(|lock| lock.holds.get(&session));
         if held.is_none_or(|hold| hold.count(mode).session == 0) {
             return Reply::of(Answer::NotHeld);

@@ -4,38 +4,38 @@ use std::collections::{BTreeSet, HashSet};
 
 use pglock_core::AdvisoryPlace;
 use pglock_testkit::advisory::{
-    Answer, Command, Deadlock, Entry, Failure, Interruption, Level, Lock, Mode, Postgres, Reply,
-    Session, Table, Want,
+    AdvisoryMode, Answer, Command, Deadlock, Entry, Failure, Interruption, Level, Lock, Postgres,
+    Reply, Session, Table, Want,
 };
 
-use Mode::{Exclusive, Shared};
+use AdvisoryMode::{Exclusive, Shared};
 
 const KEY: AdvisoryPlace = AdvisoryPlace::Bigint(1);
 const OTHER: AdvisoryPlace = AdvisoryPlace::Bigint(2);
 const THIRD: AdvisoryPlace = AdvisoryPlace::Bigint(3);
 
-fn want(place: AdvisoryPlace, mode: Mode) -> Want {
+fn want(place: AdvisoryPlace, mode: AdvisoryMode) -> Want {
     Want { place, mode, level: Level::Session }
 }
 
-fn in_transaction(place: AdvisoryPlace, mode: Mode) -> Want {
+fn in_transaction(place: AdvisoryPlace, mode: AdvisoryMode) -> Want {
     Want { place, mode, level: Level::Transaction }
 }
 
-fn tries(table: &mut Table, session: Session, mode: Mode) -> Answer {
+fn tries(table: &mut Table, session: Session, mode: AdvisoryMode) -> Answer {
     table.execute(session, Command::Try(want(KEY, mode))).answer
 }
 
-fn takes(table: &mut Table, session: Session, place: AdvisoryPlace, mode: Mode) -> Answer {
+fn takes(table: &mut Table, session: Session, place: AdvisoryPlace, mode: AdvisoryMode) -> Answer {
     table.execute(session, Command::Take(want(place, mode))).answer
 }
 
-fn unlocks(table: &mut Table, session: Session, mode: Mode) -> Reply {
+fn unlocks(table: &mut Table, session: Session, mode: AdvisoryMode) -> Reply {
     table.execute(session, Command::Unlock(KEY, mode))
 }
 
 /// Sessions take the key, each in its mode, and wait if they must.
-fn taken(modes: &[(Session, Mode)]) -> Table {
+fn taken(modes: &[(Session, AdvisoryMode)]) -> Table {
     let mut table = Table::default();
     for (session, mode) in modes {
         takes(&mut table, *session, KEY, *mode);

@@ -1,23 +1,23 @@
 //! Sessions that wait for each other, on both: who gives up, who is let past, and what is left.
 
 use pglock_core::AdvisoryPlace;
-use pglock_testkit::advisory::{Answer, Command, Deadlock, Level, Mode, Session, Want};
+use pglock_testkit::advisory::{AdvisoryMode, Answer, Command, Deadlock, Level, Session, Want};
 
 use super::pair::Pair;
 use super::program::Step;
 use crate::sequences::runtime;
 
-use Mode::{Exclusive, Shared};
+use AdvisoryMode::{Exclusive, Shared};
 
 const KEY: AdvisoryPlace = AdvisoryPlace::Bigint(1);
 const OTHER: AdvisoryPlace = AdvisoryPlace::Pair(0, 1);
 const THIRD: AdvisoryPlace = AdvisoryPlace::Bigint(i64::MIN);
 
-fn take(session: Session, place: AdvisoryPlace, mode: Mode) -> Step {
+fn take(session: Session, place: AdvisoryPlace, mode: AdvisoryMode) -> Step {
     Step::Execute(session, Command::Take(want(place, mode)))
 }
 
-const fn want(place: AdvisoryPlace, mode: Mode) -> Want {
+const fn want(place: AdvisoryPlace, mode: AdvisoryMode) -> Want {
     Want { place, mode, level: Level::Session }
 }
 

@@ -2,7 +2,8 @@
 
 use pglock_core::AdvisoryPlace;
 use pglock_testkit::advisory::{
-    Answer, Command, Count, Failure, Hold, Level, Lock, Mode, Reply, Session, Table, Waiter, Want,
+    AdvisoryMode, Answer, Command, Count, Failure, Hold, Level, Lock, Reply, Session, Table,
+    Waiter, Want,
 };
 use tokio::runtime::Runtime;
 
@@ -163,7 +164,7 @@ const MUTANTS: &[(&str, Spoil)] = &[
     }),
     ("a shared lock keeps others out", |done| {
         if let Some((session, want)) = done.tried(Answer::Granted)
-            && want.mode == Mode::Shared
+            && want.mode == AdvisoryMode::Shared
             && others(done.before, session, want.place) > 0
         {
             done.undo(Answer::Busy);
@@ -171,8 +172,8 @@ const MUTANTS: &[(&str, Spoil)] = &[
     }),
     ("a key that others share can be had alone", |done| {
         if let Some((session, want)) = done.tried(Answer::Busy)
-            && want.mode == Mode::Exclusive
-            && !is_held(done.before, session, Want { mode: Mode::Shared, ..want })
+            && want.mode == AdvisoryMode::Exclusive
+            && !is_held(done.before, session, Want { mode: AdvisoryMode::Shared, ..want })
         {
             done.grant(session, want);
         }
@@ -310,7 +311,7 @@ impl Done<'_> {
     }
 
     /// An unlock that has this answer.
-    fn unlocked(&self, answer: Answer) -> Option<(Session, AdvisoryPlace, Mode)> {
+    fn unlocked(&self, answer: Answer) -> Option<(Session, AdvisoryPlace, AdvisoryMode)> {
         match self.step {
             Step::Execute(session, Command::Unlock(place, mode)) if self.reply.answer == answer => {
                 Some((session, place, mode))
@@ -392,12 +393,12 @@ impl Done<'_> {
     }
 }
 
-const MODES: [Mode; 2] = [Mode::Exclusive, Mode::Shared];
+const MODES: [AdvisoryMode; 2] = [AdvisoryMode::Exclusive, AdvisoryMode::Shared];
 
-const fn other(mode: Mode) -> Mode {
+const fn other(mode: AdvisoryMode) -> AdvisoryMode {
     match mode {
-        Mode::Exclusive => Mode::Shared,
-        Mode::Shared => Mode::Exclusive,
+        AdvisoryMode::Exclusive => AdvisoryMode::Shared,
+        AdvisoryMode::Shared => AdvisoryMode::Exclusive,
     }
 }
 
@@ -423,10 +424,10 @@ fn hold(table: &Table, place: AdvisoryPlace, session: Session) -> Hold {
     lock(table, place).holds.get(&session).copied().unwrap_or_default()
 }
 
-const fn count(hold: &mut Hold, mode: Mode) -> &mut Count {
+const fn count(hold: &mut Hold, mode: AdvisoryMode) -> &mut Count {
     match mode {
-        Mode::Exclusive => &mut hold.exclusive,
-        Mode::Shared => &mut hold.shared,
+        AdvisoryMode::Exclusive => &mut hold.exclusive,
+        AdvisoryMode::Shared => &mut hold.shared,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The steps that programs are made of. Sessions and keys are few, so that they meet often.
 
 use pglock_core::AdvisoryPlace;
-use pglock_testkit::advisory::{Command, Level, Mode, Session, Want};
+use pglock_testkit::advisory::{AdvisoryMode, Command, Level, Session, Want};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
@@ -53,7 +53,7 @@ fn entanglement() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn entangle(
-    (sessions, places, modes, turned): (Vec<Session>, Vec<AdvisoryPlace>, [Mode; 3], bool),
+    (sessions, places, modes, turned): (Vec<Session>, Vec<AdvisoryPlace>, [AdvisoryMode; 3], bool),
 ) -> Vec<Step> {
     let [first, second, third, ..] = sessions[..] else { return Vec::new() };
     let want = |place: usize, mode| Want { place: places[place], mode, level: Level::Session };
@@ -64,10 +64,10 @@ fn entangle(
     };
     let hold = [
         take((first, want(0, modes[0]))),
-        take((third, want(1, Mode::Exclusive))),
+        take((third, want(1, AdvisoryMode::Exclusive))),
         take((second, want(0, modes[1]))),
     ];
-    let mut waits = [(third, want(0, modes[2])), (first, want(1, Mode::Exclusive))];
+    let mut waits = [(third, want(0, modes[2])), (first, want(1, AdvisoryMode::Exclusive))];
     if turned {
         waits.reverse();
     }
@@ -103,6 +103,6 @@ fn place() -> impl Strategy<Value = AdvisoryPlace> {
     prop_oneof![2 => Just(PLACES[0]), 1 => select(&PLACES[..])]
 }
 
-fn mode() -> impl Strategy<Value = Mode> {
-    select(&[Mode::Exclusive, Mode::Shared][..])
+fn mode() -> impl Strategy<Value = AdvisoryMode> {
+    select(&[AdvisoryMode::Exclusive, AdvisoryMode::Shared][..])
 }

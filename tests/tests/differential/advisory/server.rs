@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pglock_core::AdvisoryPlace;
-use pglock_testkit::advisory::{Command, Entry, Level, Mode, Session, Want};
+use pglock_testkit::advisory::{AdvisoryMode, Command, Entry, Level, Session, Want};
 use pglock_tests::{Database, Session as Connection, eventually};
 use tokio::task::JoinHandle;
 use tokio_postgres::{SimpleQueryMessage, Statement};
@@ -140,8 +140,8 @@ impl Sessions {
                 _ => AdvisoryPlace::Pair(number(high), number(low)),
             };
             let mode = match row.get(4) {
-                "ShareLock" => Mode::Shared,
-                _ => Mode::Exclusive,
+                "ShareLock" => AdvisoryMode::Shared,
+                _ => AdvisoryMode::Exclusive,
             };
             let entry = Entry { session, place, mode, granted: row.get(5) };
             entries.push(entry);
@@ -197,10 +197,10 @@ pub(crate) fn sql(command: Command) -> String {
     match command {
         Command::Try(want) => call("pg_try_advisory", want),
         Command::Take(want) => call("pg_advisory", want),
-        Command::Unlock(place, Mode::Exclusive) => {
+        Command::Unlock(place, AdvisoryMode::Exclusive) => {
             format!("SELECT pg_advisory_unlock({})", numbers(place))
         }
-        Command::Unlock(place, Mode::Shared) => {
+        Command::Unlock(place, AdvisoryMode::Shared) => {
             format!("SELECT pg_advisory_unlock_shared({})", numbers(place))
         }
         Command::UnlockAll => "SELECT pg_advisory_unlock_all()".into(),
@@ -223,8 +223,8 @@ fn call(function: &str, Want { place, mode, level }: Want) -> String {
         Level::Transaction => "_xact",
     };
     let mode = match mode {
-        Mode::Exclusive => "",
-        Mode::Shared => "_shared",
+        AdvisoryMode::Exclusive => "",
+        AdvisoryMode::Shared => "_shared",
     };
     format!("SELECT {function}{level}_lock{mode}({})", numbers(place))
 }

@@ -1,27 +1,9 @@
 //! What sessions say, and what they hear.
 
-use pglock_core::AdvisoryPlace;
+use pglock_core::{AdvisoryMode, AdvisoryPlace};
 
 /// A number for a session.
 pub type Session = u32;
-
-/// Whether a lock is shared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "PostgreSQL has these two")]
-pub enum Mode {
-    /// With nobody.
-    Exclusive,
-    /// With others who share it.
-    Shared,
-}
-
-impl Mode {
-    /// Whether two sessions cannot hold a key in these modes at once.
-    #[must_use]
-    pub fn conflicts(self, other: Self) -> bool {
-        self == Self::Exclusive || other == Self::Exclusive
-    }
-}
 
 /// How long a lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +22,7 @@ pub struct Want {
     /// The key.
     pub place: AdvisoryPlace,
     /// In which mode.
-    pub mode: Mode,
+    pub mode: AdvisoryMode,
     /// For how long.
     pub level: Level,
 }
@@ -54,7 +36,7 @@ pub enum Command {
     /// `pg_advisory_lock` and its kin, which wait as long as it takes.
     Take(Want),
     /// `pg_advisory_unlock` or `pg_advisory_unlock_shared`: once less in this mode.
-    Unlock(AdvisoryPlace, Mode),
+    Unlock(AdvisoryPlace, AdvisoryMode),
     /// `pg_advisory_unlock_all`: all that the session holds for itself.
     UnlockAll,
     /// `BEGIN`. In a transaction it does nothing.

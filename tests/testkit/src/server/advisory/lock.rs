@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Entry, Level, Mode, Session};
+use super::{AdvisoryMode, Entry, Level, Session};
 use pglock_core::AdvisoryPlace;
 
 /// A key that somebody holds or waits for.
@@ -42,7 +42,7 @@ pub struct Waiter {
     /// Who.
     pub session: Session,
     /// For which mode.
-    pub mode: Mode,
+    pub mode: AdvisoryMode,
     /// How long it will hold the key.
     pub level: Level,
 }
@@ -67,24 +67,24 @@ impl Count {
 impl Hold {
     /// How it is held in a mode.
     #[must_use]
-    pub const fn count(&self, mode: Mode) -> Count {
+    pub const fn count(&self, mode: AdvisoryMode) -> Count {
         match mode {
-            Mode::Exclusive => self.exclusive,
-            Mode::Shared => self.shared,
+            AdvisoryMode::Exclusive => self.exclusive,
+            AdvisoryMode::Shared => self.shared,
         }
     }
 
-    pub(super) const fn count_mut(&mut self, mode: Mode) -> &mut Count {
+    pub(super) const fn count_mut(&mut self, mode: AdvisoryMode) -> &mut Count {
         match mode {
-            Mode::Exclusive => &mut self.exclusive,
-            Mode::Shared => &mut self.shared,
+            AdvisoryMode::Exclusive => &mut self.exclusive,
+            AdvisoryMode::Shared => &mut self.shared,
         }
     }
 
     /// The modes in which it is held.
-    pub fn modes(&self) -> impl Iterator<Item = Mode> {
-        let held = |mode: &Mode| self.count(*mode).is_held();
-        [Mode::Exclusive, Mode::Shared].into_iter().filter(held)
+    pub fn modes(&self) -> impl Iterator<Item = AdvisoryMode> {
+        let held = |mode: &AdvisoryMode| self.count(*mode).is_held();
+        [AdvisoryMode::Exclusive, AdvisoryMode::Shared].into_iter().filter(held)
     }
 
     pub(super) const fn is_held(&self) -> bool {
@@ -92,7 +92,7 @@ impl Hold {
     }
 
     /// Whether another session cannot have the key in this mode.
-    fn conflicts(&self, mode: Mode) -> bool {
+    fn conflicts(&self, mode: AdvisoryMode) -> bool {
         self.modes().any(|held| held.conflicts(mode))
     }
 
@@ -114,7 +114,7 @@ impl Hold {
 impl Lock {
     /// What becomes of a session that asks for the key. One that holds it may pass those that wait for it,
     /// unless it asks by a try on a server where `passes` is false.
-    pub(super) fn admit(&self, session: Session, mode: Mode, passes: bool) -> Admission {
+    pub(super) fn admit(&self, session: Session, mode: AdvisoryMode, passes: bool) -> Admission {
         let mine = self.holds.get(&session);
         if mine.is_some_and(|hold| hold.count(mode).is_held())
             || self.is_free(session, mode, &self.queue)
@@ -213,16 +213,16 @@ impl Lock {
         self.holds.keys().copied().chain(waiting).collect::<BTreeSet<_>>().len()
     }
 
-    fn awaited(&self, session: Session) -> Option<Mode> {
+    fn awaited(&self, session: Session) -> Option<AdvisoryMode> {
         self.queue.iter().find(|waiter| waiter.session == session).map(|waiter| waiter.mode)
     }
 
-    fn has_against(&self, holder: Session, mode: Mode) -> bool {
+    fn has_against(&self, holder: Session, mode: AdvisoryMode) -> bool {
         self.holds.get(&holder).is_some_and(|hold| hold.conflicts(mode))
     }
 
     /// Whether neither another holder nor any of these waiters is in the way.
-    fn is_free(&self, session: Session, mode: Mode, ahead: &[Waiter]) -> bool {
+    fn is_free(&self, session: Session, mode: AdvisoryMode, ahead: &[Waiter]) -> bool {
         let against = |holder: &Session| *holder != session && self.has_against(*holder, mode);
         !self.holds.keys().any(against) && !ahead.iter().any(|waiter| waiter.mode.conflicts(mode))
     }

@@ -1,0 +1,108 @@
+//! A simulated world around the lock table: clients of the core compete for advisory locks, through a network, on
+//! clocks, in processes and with users that do everything they may do wrong.
+//!
+//! ```
+//! // The same seed gives the same history, on any machine.
+//! let history = pglock_testkit::lockspace::simulate(42)?;
+//! assert_eq!(pglock_testkit::lockspace::simulate(42)?, history);
+//! # Ok::<_, Box<pglock_testkit::lockspace::Violation>>(())
+//! ```
+
+mod network;
+mod person;
+mod plan;
+mod process;
+mod server;
+mod world;
+
+use std::fmt;
+
+use crate::oracle::Broken;
+use crate::shrink::smallest;
+use crate::simulate::Failed;
+use crate::tape::Tape;
+use world::World;
+
+/// What came of one history in which no rule was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct History {
+    /// A hash of all that happened: the same choices give the same one.
+    pub trace: u64,
+    /// How many events there were.
+    pub steps: u64,
+}
+
+/// A broken rule, with all that is needed to see it again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The rule, in words.
+    pub broken: Broken,
+    /// Every choice, for [`Tape::replay`].
+    pub tape: Vec<u64>,
+    /// How many events it took.
+    pub steps: u64,
+    /// What happened, a line each: nanoseconds of true time, then what.
+    pub log: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.log {
+            writeln!(f, "{line}")?;
+        }
+        write!(f, "{} choices, {} events\n{}", self.tape.len(), self.steps, self.broken)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+impl Violation {
+    /// A history that breaks a rule of the same oracle, as small as can be found in so many attempts.
+    #[must_use]
+    pub fn shrunk(self, attempts: u32) -> Self {
+        let Self { broken, tape, steps, .. } = self;
+        let found = smallest(Failed { broken, tape, steps }, attempts, attempt);
+        again(Tape::replay(found.tape))
+    }
+}
+
+/// Runs the history of a seed.
+///
+/// # Errors
+/// When a rule was broken.
+pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
+    run(Tape::from_seed(seed))
+}
+
+/// Runs the history of these choices.
+///
+/// # Errors
+/// When a rule was broken.
+pub fn run(tape: Tape) -> Result<History, Box<Violation>> {
+    let mut world = World::new(tape, false);
+    match world.run(u64::MAX) {
+        Ok(()) => Ok(History { trace: world.trace.hash(), steps: world.steps }),
+        Err(_) => Err(Box::new(again(Tape::replay(world.tape.record().to_vec())))),
+    }
+}
+
+/// Runs the history of these choices for `steps` events at most. Answers how it broke a rule of `by`, if it did.
+fn attempt(tape: Vec<u64>, steps: u64, by: &str) -> Option<Failed> {
+    let mut world = World::new(Tape::replay(tape), false);
+    let broken = world.run(steps).err().filter(|broken| broken.by == by)?;
+    Some(Failed { broken, tape: world.tape.record().to_vec(), steps: world.steps })
+}
+
+/// Runs the history once more, and keeps its log.
+fn again(tape: Tape) -> Violation {
+    let mut world = World::new(tape, true);
+    let broken = world.run(u64::MAX).err().unwrap_or_else(|| Broken {
+        by: "O8",
+        words: "the same choices gave another history".into(),
+        overlap: None,
+    });
+    let log = world.trace.take_kept().lines;
+    Violation { broken, tape: world.tape.record().to_vec(), steps: world.steps, log }
+}

@@ -1,0 +1,479 @@
+//! The process of one client: the core, its clock, and the loop that drives it as any adapter does; and what the
+//! oracles see whenever it comes to rest.
+
+use pglock_core::{
+    AdvisoryRequest, AskError, Call, Client, Command, Event, Identity, Instant, LockId, Outcome,
+    Output, OwnerId, ServerError, SessionId, Value, Wait, Wake,
+};
+
+use super::network::{call, session};
+use super::person::{Doing, Lives, Stage, User};
+use super::server::Kind;
+use super::world::{Happening, World};
+use crate::clock::{Clock, Style};
+use crate::oracle::{Verdict, broken};
+
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+    /// Which incarnation it is, among those of all clients.
+    pub(super) who: usize,
+    pub(super) running: bool,
+    pub(super) paused_until: u64,
+    pub(super) users: Vec<User>,
+    pub(super) lives: Lives,
+    sessions: Vec<(SessionId, usize)>,
+    turn: u64,
+    last_reading: Instant,
+}
+
+impl Process {
+    /// Whether it still waits for the wake-up that was planned at its `turn`.
+    pub(super) const fn awaits_wake(&self, turn: u64) -> bool {
+        self.running && self.turn == turn
+    }
+
+    pub(super) fn awaits_user(&self, who: usize, user: usize, turn: u32) -> bool {
+        self.running && self.who == who && self.users[user].turn == turn
+    }
+}
+
+/// More outputs in a row than any moment needs.
+const TOO_MANY_OUTPUTS: u32 = 400;
+
+impl World {
+    /// Starts the process of a client that was never there before.
+    pub(super) fn start(&mut self, client: usize) {
+        let who = self.born;
+        self.born += 1;
+        let mut identity = [0x5A; 16];
+        identity[..8].copy_from_slice(&(who as u64).to_le_bytes());
+        let config = self.plan.config.clone();
+        let Ok(core) = Client::new(config, Identity::new(identity), who as u64) else { return };
+        let offset = self.tape.below(self.plan.silence * 4);
+        let style = self.tape.pick(&[Style::Fine, Style::Steps, Style::Jitter]);
+        let rate = self.plan.rate(&mut self.tape);
+        let clock = Clock::new(self.now, offset, rate, self.plan.granularity, style);
+        self.trace.note(self.now, (who, client), || format!("w{who} starts as client {client}"));
+        let process = Process {
+            client: core,
+            clock,
+            who,
+            running: true,
+            paused_until: 0,
+            users: vec![User::default(); self.plan.users],
+            lives: Lives::default(),
+            sessions: Vec::new(),
+            turn: 0,
+            last_reading: Instant::default(),
+        };
+        match self.processes.get_mut(client) {
+            Some(place) => *place = process,
+            None => self.processes.push(process),
+        }
+        for user in 0..self.plan.users {
+            self.think(client, user);
+        }
+    }
+
+    /// The process ends without a word; what is under way goes on.
+    pub(super) fn crash(&mut self, client: usize) {
+        let who = self.processes[client].who;
+        self.trace.note(self.now, who, || format!("w{who} crashes"));
+        self.processes[client].running = false;
+        for link in 0..self.links.len() {
+            if self.links[link].who == who && self.links[link].open {
+                self.close(link);
+            }
+        }
+    }
+
+    pub(super) fn read_clock(&mut self, client: usize) -> Instant {
+        let process = &mut self.processes[client];
+        let late = if process.clock.jitters() { self.tape.below(5) } else { 0 };
+        let reading = process.clock.read(self.now, late);
+        process.last_reading = process.last_reading.max(reading);
+        reading
+    }
+
+    /// A process that stood still looks at its clock.
+    pub(super) fn rouse(&mut self, client: usize) {
+        let process = &mut self.processes[client];
+        process.paused_until = process.paused_until.min(self.now);
+        let turn = process.turn;
+        self.queue.plan(self.now, Happening::Wake { client, turn });
+    }
+
+    /// Does what the core wants until it wants to wait.
+    pub(super) fn drain(&mut self, client: usize) -> Verdict {
+        for _ in 0..TOO_MANY_OUTPUTS {
+            let reading = self.read_clock(client);
+            match self.processes[client].client.poll_output(reading) {
+                Output::Connect(id, _) => {
+                    let link = self.links.len();
+                    self.processes[client].sessions.push((id, link));
+                    self.connect(client, id);
+                }
+                Output::Disconnect(id) => self.disconnect(client, id),
+                Output::Execute(command) => self.carry(client, &command)?,
+                Output::Event(event) => self.told(client, &event)?,
+                Output::Wait(wake) => {
+                    self.rest(client, wake)?;
+                    return self.look(client);
+                }
+            }
+        }
+        broken("O5", "the core never comes to rest")
+    }
+
+    fn disconnect(&mut self, client: usize, id: SessionId) {
+        let sessions = &mut self.processes[client].sessions;
+        if let Some(place) = sessions.iter().position(|(open, _)| *open == id) {
+            let (_, link) = sessions.swap_remove(place);
+            self.trace.note(self.now, link, || format!("link {link} is closed"));
+            self.close(link);
+        }
+    }
+
+    fn carry(&mut self, client: usize, command: &Command) -> Verdict {
+        let who = self.processes[client].who;
+        let id = command.session();
+        let link = self.processes[client].sessions.iter().find(|(open, _)| *open == id);
+        let Some(link) = link.map(|(_, link)| *link).filter(|link| self.links[*link].open) else {
+            return broken("O3", format!("w{who} sends on {id:?}, which is not open"));
+        };
+        let statement = command.statement();
+        self.trace.note(self.now, (who, statement), || {
+            format!("w{who} sends {statement:?} on link {link}")
+        });
+        self.send(link, command);
+        Ok(())
+    }
+
+    fn told(&mut self, client: usize, event: &Event) -> Verdict {
+        let who = self.processes[client].who;
+        self.trace.note(self.now, (who, event), || format!("w{who} is told {event:?}"));
+        if let Event::Lost { lock, .. } = event
+            && self.plan.is_calm()
+            && self.plan.kind == Kind::Real
+        {
+            return broken("O5", format!("{lock:?} was lost though all went well"));
+        }
+        let Some((user, ended)) = self.processes[client].lives.told(event)? else { return Ok(()) };
+        let Some(lock) = event.lock() else { return Ok(()) };
+        if ended {
+            let doing = self.processes[client].users[user].doing;
+            if [Doing::Asking(lock), Doing::Holding(lock), Doing::Ending(lock)].contains(&doing) {
+                self.think(client, user);
+            }
+        } else if self.processes[client].users[user].doing == Doing::Asking(lock)
+            && matches!(event, Event::AdvisoryAcquired { .. })
+        {
+            self.processes[client].users[user].doing = Doing::Holding(lock);
+            let span = self.tape.log_uniform(self.plan.silence / 1_024, self.longest_hold());
+            self.plan_act(client, user, span);
+        }
+        Ok(())
+    }
+
+    fn longest_hold(&self) -> u64 {
+        if self.healed { self.plan.silence / 64 } else { self.plan.silence * 2 }
+    }
+
+    fn rest(&mut self, client: usize, wake: Wake) -> Verdict {
+        let stalls = self.tape.hit(self.faults.stall);
+        let stall = if stalls { self.tape.below(self.plan.silence) } else { 0 };
+        let process = &mut self.processes[client];
+        process.turn += 1;
+        let Some(at) = wake.at else { return Ok(()) };
+        if at <= process.last_reading {
+            return broken("O5", format!("the core wants to wake at {at:?}, which is past"));
+        }
+        let due = process.clock.reaches(at, self.now);
+        let due = if due > self.now { due } else { self.now + 1 + self.plan.granularity / 4 };
+        let turn = process.turn;
+        self.queue.plan(due.saturating_add(stall), Happening::Wake { client, turn });
+        Ok(())
+    }
+
+    // What users do.
+
+    /// A user will want a lock in a while, or not before all is healed.
+    pub(super) fn think(&mut self, client: usize, user: usize) {
+        let rests = !self.healed && self.tape.below(256) == 0;
+        let person = &mut self.processes[client].users[user];
+        person.doing = if person.satisfied { Doing::Gone } else { Doing::Thinking };
+        person.turn += 1;
+        if !rests {
+            let longest = self.plan.silence / if self.healed { 16 } else { 1 };
+            let after = self.tape.log_uniform(self.plan.silence / 1_024, longest);
+            self.plan_act(client, user, after);
+        }
+    }
+
+    pub(super) fn plan_act(&mut self, client: usize, user: usize, after: u64) {
+        let process = &mut self.processes[client];
+        let person = &mut process.users[user];
+        person.turn += 1;
+        let (who, turn) = (process.who, person.turn);
+        self.queue.plan(self.now + after, Happening::User { client, who, user, turn });
+    }
+
+    pub(super) fn user_acts(&mut self, client: usize, user: usize) -> Verdict {
+        match self.processes[client].users[user].doing {
+            Doing::Thinking => return self.ask(client, user),
+            Doing::Asking(lock) => self.end_lock(client, user, lock, Client::cancel)?,
+            Doing::Holding(lock) => self.end_lock(client, user, lock, Client::release)?,
+            Doing::Ending(_) | Doing::Gone => return Ok(()),
+        }
+        self.drain(client)
+    }
+
+    fn end_lock(
+        &mut self,
+        client: usize,
+        user: usize,
+        lock: LockId,
+        end: fn(&mut Client, LockId, Instant) -> Result<(), AskError>,
+    ) -> Verdict {
+        let reading = self.read_clock(client);
+        let process = &mut self.processes[client];
+        let who = process.who;
+        self.trace.note(self.now, (who, lock), || format!("w{who} lets go of {lock:?}"));
+        let process = &mut self.processes[client];
+        process.users[user].doing = Doing::Ending(lock);
+        // It may have ended without its user's knowing yet.
+        if end(&mut process.client, lock, reading).is_ok()
+            && let Some(life) = process.lives.locks.get_mut(&lock)
+        {
+            life.stage = Stage::Ending;
+        }
+        if process.client.release(lock, reading).is_ok() {
+            return broken("O7", format!("{lock:?} was given back twice"));
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, client: usize, user: usize) -> Verdict {
+        let request = self.draw_request();
+        let (key, mode, wait, owner) =
+            (request.key.clone(), request.mode, request.wait, request.owner);
+        let reading = self.read_clock(client);
+        let process = &mut self.processes[client];
+        let who = process.who;
+        let answer = process.client.acquire_advisory(request, reading);
+        self.trace.note(self.now, (who, &key, mode, wait, owner, &answer), || {
+            format!("w{who} asks for {key}, {mode:?}, {wait:?}, {owner:?}: {answer:?}")
+        });
+        let process = &mut self.processes[client];
+        process.users[user].satisfied |= self.healed;
+        let Ok(lock) = answer else {
+            self.think(client, user);
+            return self.drain(client);
+        };
+        process.users[user].doing = Doing::Asking(lock);
+        process.lives.asked(lock, user, (key, mode, owner, wait))?;
+        let is_there = |lock| process.client.valid_until(lock).is_some();
+        let nested = process.lives.below(lock).any(is_there);
+        if self.tape.below(5) == 4 {
+            let after = self.tape.log_uniform(self.plan.silence / 16_384, self.plan.silence * 2);
+            self.plan_act(client, user, after);
+        } else {
+            process.users[user].turn += 1;
+        }
+        self.drain(client)?;
+        if nested && self.processes[client].client.valid_until(lock).is_none() {
+            return broken("O7", format!("{lock:?} does not stack on what its owner has"));
+        }
+        Ok(())
+    }
+
+    fn draw_request(&mut self) -> AdvisoryRequest {
+        let tape = &mut self.tape;
+        let key = self.plan.keys[tape.index(self.plan.keys.len())].clone();
+        let mut request = AdvisoryRequest::new(key);
+        if tape.below(2) == 1 {
+            request.mode = pglock_core::AdvisoryMode::Shared;
+        }
+        let silence = self.plan.silence;
+        request.wait = match tape.below(6) {
+            0 | 1 => Wait::ForEver,
+            2 | 3 => {
+                let span = tape.log_uniform(silence / 64, silence * 8);
+                Wait::AtMost(std::time::Duration::from_nanos(span))
+            }
+            4 => Wait::Try,
+            _ => Wait::Probe,
+        };
+        let owner = tape.below(self.plan.owners + 1);
+        request.owner = owner.checked_sub(1).map(OwnerId::new);
+        request
+    }
+
+    // What comes in.
+
+    pub(super) fn connected(&mut self, link: usize) -> Verdict {
+        let Some(client) = self.listener(link) else { return Ok(()) };
+        self.links[link].alive = true;
+        let reading = self.read_clock(client);
+        let id = self.links[link].id;
+        self.processes[client].client.handle_connected(id, reading);
+        self.drain(client)
+    }
+
+    /// The connection breaks for the client, or could not be opened; what it waits for has no outcome.
+    pub(super) fn lose_link(&mut self, link: usize, error: Option<ServerError>) -> Verdict {
+        let Some(client) = self.listener(link) else { return Ok(()) };
+        self.links[link].open = false;
+        let awaited = self.links[link].awaited.take();
+        if let Some(command) = awaited.filter(|_| self.tape.below(2) == 0) {
+            let reading = self.read_clock(client);
+            self.processes[client].client.handle_outcome(command, Outcome::Lost, reading);
+        }
+        let reading = self.read_clock(client);
+        let id = self.links[link].id;
+        let process = &mut self.processes[client];
+        process.sessions.retain(|(open, _)| *open != id);
+        self.trace.note(self.now, (link, &error), || format!("link {link} breaks: {error:?}"));
+        self.processes[client].client.handle_disconnected(id, error, reading);
+        self.drain(client)
+    }
+
+    /// The process at the other end, if it still has the connection.
+    fn listener(&self, link: usize) -> Option<usize> {
+        let link = &self.links[link];
+        let process = &self.processes[link.client];
+        (link.open && process.running && process.who == link.who).then_some(link.client)
+    }
+
+    pub(super) fn replied(&mut self, flight: usize) -> Verdict {
+        let link = self.flights[flight].link;
+        let client = self.links[link].client;
+        if self.listener(link).is_none() {
+            let process = &self.processes[client];
+            let there = process.running && process.who == self.links[link].who;
+            if !there || !self.tape.hit(self.faults.late_reply) {
+                return Ok(());
+            }
+        }
+        let Some(outcome) = self.flights[flight].outcome.clone() else { return Ok(()) };
+        let command = self.flights[flight].command;
+        let statement = self.flights[flight].statement.clone();
+        let reading = self.read_clock(client);
+        let awaited = self.links[link].awaited.take_if(|awaited| *awaited == command).is_some();
+        if awaited {
+            self.note_answer(client, link, &statement, &outcome);
+        }
+        self.processes[client].client.handle_outcome(command, outcome, reading);
+        self.drain(client)
+    }
+
+    /// What an answer tells the client beyond doubt.
+    fn note_answer(
+        &mut self,
+        client: usize,
+        link: usize,
+        statement: &pglock_core::Statement,
+        outcome: &Outcome,
+    ) {
+        let Outcome::Rows(rows) = outcome else { return };
+        let Some(call) = call(statement) else { return };
+        let said = rows.first().and_then(|row| row.0.first());
+        match (call, said) {
+            (Call::Try(place, _), Some(Value::Bool(false))) => {
+                self.processes[client].lives.refused(place);
+            }
+            (Call::Try(..) | Call::Look | Call::Unlock(..), Some(Value::Null)) => {
+                self.links[link].told_robbed = true;
+            }
+            (Call::Unlock(..), Some(Value::Bool(false))) => {
+                // Unless it settles what an error has left behind.
+                let settles = self.plan.has_errors();
+                self.links[link].told_robbed |= self.links[link].robbed && !settles;
+            }
+            _ => {}
+        }
+    }
+
+    // What the oracles see.
+
+    fn look(&mut self, client: usize) -> Verdict {
+        let process = &self.processes[client];
+        let mut held = 0;
+        for (lock, life) in process.lives.held() {
+            let Some(until) = process.client.valid_until(lock) else {
+                return broken("O3", format!("{lock:?} has ended, and nobody was told"));
+            };
+            held += 1;
+            self.check_claim(client, lock, life, until)?;
+        }
+        if process.client.held_advisory().count() != held {
+            return broken("O3", format!("w{} holds what nobody was told of", process.who));
+        }
+        Ok(())
+    }
+
+    /// What a client believes to hold, its session holds, as long as there is one; and then not for much longer.
+    fn check_claim(
+        &self,
+        client: usize,
+        lock: LockId,
+        life: &super::person::Life,
+        until: Instant,
+    ) -> Verdict {
+        let process = &self.processes[client];
+        let who = process.who;
+        let Some((_, link)) = process.sessions.last() else {
+            return broken("O3", format!("w{who} believes in {lock:?} without a session"));
+        };
+        let link_number = *link;
+        let link = &self.links[link_number];
+        if !link.is_genuine() || self.plan.kind != Kind::Real {
+            return self.check_fake(who, lock, life);
+        }
+        if link.told_robbed {
+            return broken("O3", format!("w{who} believes in {lock:?} after a definite loss"));
+        }
+        if let Some(ended) = link.ended {
+            let last = process.clock.surely_reaches(until);
+            if last > ended.saturating_add(self.plan.slowest(self.plan.silence)) {
+                return broken("O3", format!("A12: w{who} believes in {lock:?} for too long"));
+            }
+            return Ok(());
+        }
+        let count = self.server.count(session(link_number), life.place(), life.mode);
+        match count {
+            1 => Ok(()),
+            0 if link.robbed => Ok(()),
+            _ => broken(
+                "O7",
+                format!("w{who} believes in {lock:?}, which its session holds {count} times"),
+            ),
+        }
+    }
+
+    fn check_fake(&self, who: usize, lock: LockId, life: &super::person::Life) -> Verdict {
+        if self.plan.kind == Kind::Stub {
+            return broken(
+                "O3",
+                format!("w{who} believes in {lock:?}, of a server that has no locks"),
+            );
+        }
+        if self.plan.kind == Kind::Real {
+            return broken("O3", format!("A10: w{who} believes in {lock:?}, which a standby gave"));
+        }
+        for other in self.processes.iter().filter(|other| other.running && other.who != who) {
+            for (_, theirs) in other.lives.held() {
+                let conflict = theirs.place() == life.place() && theirs.mode.conflicts(life.mode);
+                if conflict {
+                    return broken(
+                        "O1",
+                        format!("w{who} and w{} both believe in {}", other.who, life.key),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}

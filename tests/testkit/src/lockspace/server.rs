@@ -1,0 +1,105 @@
+//! The server of the advisory locks: sessions that carry marks, the lock table that is theirs, and what a
+//! statement of the core does there. Knows no network and no time.
+
+use std::collections::BTreeMap;
+
+use pglock_core::{
+    Advisory, AdvisoryMode, AdvisoryPlace, Call, Outcome, Row, ServerError, Severity, Statement,
+    Value,
+};
+
+use crate::server::advisory::{Answer, Command, Level, Session, Table, Want};
+use crate::server::{error, failed};
+
+/// What answers at the other end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Real,
+    /// A pooler that gives each statement to any of its two sessions.
+    Pooled,
+    /// A server that says yes to everything.
+    Stub,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    pub(super) table: Table,
+    marks: BTreeMap<Session, i64>,
+}
+
+impl Server {
+    pub(super) fn new(room: usize) -> Self {
+        Self { table: Table::default().with_capacity(room), marks: BTreeMap::new() }
+    }
+
+    /// What a statement does in a session of a primary, and answers.
+    pub(super) fn execute(&mut self, session: Session, statement: &Statement) -> Outcome {
+        let Statement::Advisory(Advisory { mark, call }) = statement else {
+            return failed("0A000", "this world knows advisory locks alone");
+        };
+        if *call == Call::Enter {
+            let unmarked = self.marks.insert(session, *mark).is_none();
+            return entered(unmarked, true, true);
+        }
+        if self.marks.get(&session) != Some(mark) {
+            return Outcome::Rows(vec![Row(vec![Value::Null])]);
+        }
+        let command = match *call {
+            Call::Enter | Call::Look => return answered(true),
+            Call::Try(place, mode) => Command::Try(Want { place, mode, level: Level::Session }),
+            Call::Unlock(place, mode) => Command::Unlock(place, mode),
+        };
+        match self.table.execute(session, command).answer {
+            Answer::Granted | Answer::Unlocked => answered(true),
+            Answer::Busy | Answer::NotHeld => answered(false),
+            Answer::Failed(failure) => failed(failure.sqlstate(), "the lock table says no"),
+            Answer::Queued | Answer::Done | Answer::Unread => Outcome::Lost,
+        }
+    }
+
+    /// A session ends, and takes all with it.
+    pub(super) fn end(&mut self, session: Session) {
+        self.marks.remove(&session);
+        let _woken = self.table.end(session);
+    }
+
+    /// `DISCARD ALL`.
+    pub(super) fn discard(&mut self, session: Session) {
+        self.marks.remove(&session);
+        let _woken = self.table.execute(session, Command::DiscardAll);
+    }
+
+    /// `pg_advisory_unlock_all`, which leaves the mark where it is.
+    pub(super) fn unlock_all(&mut self, session: Session) {
+        let _woken = self.table.execute(session, Command::UnlockAll);
+    }
+
+    /// How often a session holds a place in a mode.
+    pub(super) fn count(&self, session: Session, place: AdvisoryPlace, mode: AdvisoryMode) -> u32 {
+        let lock = self.table.locks().find(|(other, _)| *other == place).map(|(_, lock)| lock);
+        let hold = lock.and_then(|lock| lock.holds.get(&session));
+        hold.map_or(0, |hold| hold.count(mode).session)
+    }
+}
+
+/// What a server answers that has no locks, or none that others see.
+pub(super) fn pretend(statement: &Statement, primary: bool, real: bool) -> Outcome {
+    match statement {
+        Statement::Advisory(Advisory { call: Call::Enter, .. }) => entered(true, primary, real),
+        _ => answered(true),
+    }
+}
+
+pub(super) fn stray(code: &str) -> ServerError {
+    let severity = if code.starts_with("57P") { Severity::Fatal } else { Severity::Error };
+    error(severity, code, "stray")
+}
+
+fn entered(unmarked: bool, primary: bool, real: bool) -> Outcome {
+    Outcome::Rows(vec![[unmarked, primary, real].into_iter().map(Value::Bool).collect()])
+}
+
+fn answered(yes: bool) -> Outcome {
+    Outcome::Rows(vec![Row(vec![Value::Bool(yes)])])
+}

@@ -1,0 +1,403 @@
+//! One history: what happens, in the order of true time, to a server's lock table, the network and the processes
+//! of some clients. After each event the oracles look.
+
+use std::collections::BTreeSet;
+
+use super::network::{Flight, Link, session};
+use super::person::Doing;
+use super::plan::{Faults, Plan};
+use super::process::Process;
+use super::server::{Kind, Server};
+use crate::oracle::{Verdict, broken};
+use crate::queue::Queue;
+use crate::server::advisory::{Command, Level, Session, Want};
+use crate::tape::Tape;
+use crate::trace::Trace;
+
+pub(super) struct World {
+    pub(super) tape: Tape,
+    pub(super) plan: Plan,
+    pub(super) faults: Faults,
+    pub(super) now: u64,
+    pub(super) queue: Queue<Happening>,
+    pub(super) server: Server,
+    pub(super) links: Vec<Link>,
+    pub(super) flights: Vec<Flight>,
+    pub(super) processes: Vec<Process>,
+    pub(super) trace: Trace,
+    pub(super) born: usize,
+    pub(super) healed: bool,
+    pub(super) over: bool,
+    pub(super) steps: u64,
+}
+
+/// Something that is going to happen.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Happening {
+    Wake {
+        client: usize,
+        turn: u64,
+    },
+    Connected {
+        link: usize,
+    },
+    Refused {
+        link: usize,
+        full: bool,
+    },
+    Broken {
+        link: usize,
+    },
+    Arrive {
+        flight: usize,
+    },
+    Reply {
+        flight: usize,
+    },
+    /// The server hears that a connection was closed.
+    Ends {
+        link: usize,
+    },
+    User {
+        client: usize,
+        who: usize,
+        user: usize,
+        turn: u32,
+    },
+    Weather(Weather),
+    Heal,
+    Deadline,
+    AllQuiet,
+    ShutDownDeadline,
+}
+
+/// What happens by chance.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Weather {
+    Pause {
+        client: usize,
+    },
+    SpuriousPoll {
+        client: usize,
+    },
+    RateChange {
+        client: usize,
+    },
+    Crash {
+        client: usize,
+    },
+    Restart {
+        client: usize,
+    },
+    ServerCrash,
+    Meddle,
+    /// Sessions of others, who know nothing of this library, take and free locks.
+    Stranger,
+}
+
+const TOO_MANY_STEPS: u64 = 100_000;
+
+/// Sessions of strangers; no link has such a number.
+const STRANGERS: [Session; 2] = [Session::MAX - 2, Session::MAX - 3];
+
+impl World {
+    pub(super) fn new(mut tape: Tape, with_log: bool) -> Self {
+        let plan = Plan::draw(&mut tape);
+        let mut world = Self {
+            faults: plan.faults,
+            now: 0,
+            queue: Queue::new(),
+            server: Server::new(plan.room),
+            links: Vec::new(),
+            flights: Vec::new(),
+            processes: Vec::new(),
+            trace: Trace::new(with_log),
+            born: 0,
+            healed: false,
+            over: false,
+            steps: 0,
+            tape,
+            plan,
+        };
+        world.trace.note(0, (), || format!("{:?}", world.plan));
+        for client in 0..world.plan.clients {
+            world.start(client);
+            world.again(Weather::Pause { client });
+            world.again(Weather::SpuriousPoll { client });
+            world.again(Weather::RateChange { client });
+            world.again(Weather::Crash { client });
+        }
+        for weather in [Weather::ServerCrash, Weather::Meddle, Weather::Stranger] {
+            world.again(weather);
+        }
+        world.queue.plan(world.plan.faulty_for, Happening::Heal);
+        world
+    }
+
+    /// Lets the history happen, for `most` events.
+    pub(super) fn run(&mut self, most: u64) -> Verdict {
+        while !self.over && self.steps < most {
+            let Some((at, happening)) = self.queue.pop() else { break };
+            self.now = at;
+            if self.is_stale(happening) {
+                continue;
+            }
+            self.steps += 1;
+            self.trace.mix((at, happening));
+            if self.steps > TOO_MANY_STEPS {
+                return broken("O5", "the history does not come to its end");
+            }
+            self.happen(happening)?;
+        }
+        Ok(())
+    }
+
+    /// Whether something else came first, so that nothing happens.
+    fn is_stale(&self, happening: Happening) -> bool {
+        match happening {
+            Happening::Wake { client, turn } => !self.processes[client].awaits_wake(turn),
+            Happening::User { client, who, user, turn } => {
+                !self.processes[client].awaits_user(who, user, turn)
+            }
+            _ => false,
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) -> Verdict {
+        if let Some(client) = self.recipient(happening) {
+            let until = self.processes[client].paused_until;
+            if until > self.now {
+                self.queue.plan(until, happening);
+                return Ok(());
+            }
+        }
+        match happening {
+            Happening::Wake { client, .. } => self.drain(client),
+            Happening::Connected { link } => self.connected(link),
+            Happening::Refused { link, full } => self.lose_link(link, full.then(Self::too_many)),
+            Happening::Broken { link } => self.lose_link(link, None),
+            Happening::Arrive { flight } => {
+                self.arrive(flight);
+                Ok(())
+            }
+            Happening::Reply { flight } => self.replied(flight),
+            Happening::Ends { link } => {
+                self.end(link);
+                Ok(())
+            }
+            Happening::User { client, user, .. } => self.user_acts(client, user),
+            Happening::Weather(weather) => self.change_weather(weather),
+            Happening::Heal => {
+                self.heal();
+                Ok(())
+            }
+            Happening::Deadline => self.check_all_served(),
+            Happening::AllQuiet => self.check_nothing_stranded(),
+            Happening::ShutDownDeadline => self.check_shut_down(),
+        }
+    }
+
+    /// The process that handles it, which may be standing still.
+    fn recipient(&self, happening: Happening) -> Option<usize> {
+        match happening {
+            Happening::Wake { client, .. }
+            | Happening::User { client, .. }
+            | Happening::Weather(Weather::SpuriousPoll { client }) => Some(client),
+            Happening::Connected { link }
+            | Happening::Refused { link, .. }
+            | Happening::Broken { link } => Some(self.links[link].client),
+            Happening::Reply { flight } => Some(self.links[self.flights[flight].link].client),
+            Happening::Arrive { .. }
+            | Happening::Ends { .. }
+            | Happening::Weather(_)
+            | Happening::Heal
+            | Happening::Deadline
+            | Happening::AllQuiet
+            | Happening::ShutDownDeadline => None,
+        }
+    }
+
+    // What happens by chance.
+
+    fn again(&mut self, weather: Weather) {
+        let gap = self.gap(weather);
+        if gap > 0 {
+            let after = match self.tape.below(gap * 2) {
+                0 => gap * 2,
+                drawn => 1 + drawn,
+            };
+            self.queue.plan(self.now + after, Happening::Weather(weather));
+        }
+    }
+
+    const fn gap(&self, weather: Weather) -> u64 {
+        let gap = &self.faults.gap;
+        match weather {
+            Weather::Pause { .. } => gap.pause,
+            Weather::SpuriousPoll { .. } => gap.spurious_poll,
+            Weather::RateChange { .. } => gap.rate_change,
+            Weather::Crash { .. } => gap.crash,
+            Weather::Restart { .. } => 0,
+            Weather::ServerCrash => gap.server_crash,
+            Weather::Meddle => gap.meddling,
+            Weather::Stranger => gap.stranger,
+        }
+    }
+
+    fn change_weather(&mut self, weather: Weather) -> Verdict {
+        let recurs = self.gap(weather) > 0;
+        self.again(weather);
+        match weather {
+            Weather::Restart { client } if !self.processes[client].running => self.start(client),
+            _ if !recurs => {}
+            Weather::Restart { .. } => {}
+            Weather::Pause { client } => {
+                let pause = self.tape.below(self.plan.silence * 2);
+                self.processes[client].paused_until = self.now + pause;
+                self.trace.note(self.now, (client, pause), || {
+                    format!("client {client} stands still for {pause}")
+                });
+            }
+            Weather::SpuriousPoll { client } if self.processes[client].running => {
+                return self.drain(client);
+            }
+            Weather::RateChange { client } => {
+                let rate = self.plan.rate(&mut self.tape);
+                self.processes[client].clock.set_rate(self.now, rate);
+                self.rouse(client);
+            }
+            Weather::Crash { client } if self.processes[client].running => {
+                self.crash(client);
+                let after = self.tape.below(self.plan.silence);
+                self.queue.plan(self.now + after, Happening::Weather(Weather::Restart { client }));
+            }
+            Weather::SpuriousPoll { .. } | Weather::Crash { .. } => {}
+            Weather::ServerCrash => {
+                self.trace.note(self.now, (), || "the server crashes".into());
+                (0..self.links.len()).for_each(|link| {
+                    if self.links[link].alive {
+                        self.terminate(link);
+                    }
+                });
+            }
+            Weather::Meddle => self.meddle(),
+            Weather::Stranger => self.stranger_acts(),
+        }
+        Ok(())
+    }
+
+    /// Somebody ends a session, resets it, or frees its locks.
+    fn meddle(&mut self) {
+        let alive: Vec<usize> =
+            (0..self.links.len()).filter(|link| self.links[*link].alive).collect();
+        if alive.is_empty() {
+            return;
+        }
+        let link = alive[self.tape.index(alive.len())];
+        let how = self.tape.below(3);
+        self.trace
+            .note(self.now, (link, how), || format!("somebody meddles with link {link}: {how}"));
+        match how {
+            0 => return self.terminate(link),
+            1 => self.server.discard(session(link)),
+            _ => self.server.unlock_all(session(link)),
+        }
+        self.links[link].robbed = true;
+    }
+
+    fn stranger_acts(&mut self) {
+        let stranger = STRANGERS[self.tape.index(STRANGERS.len())];
+        let place = self.plan.keys[self.tape.index(self.plan.keys.len())].place();
+        let shared = self.tape.below(2) == 1;
+        let mode = if shared {
+            pglock_core::AdvisoryMode::Shared
+        } else {
+            pglock_core::AdvisoryMode::Exclusive
+        };
+        let want = Want { place, mode, level: Level::Session };
+        let command = if self.tape.below(2) == 0 { Command::UnlockAll } else { Command::Try(want) };
+        self.trace.note(self.now, (stranger, command), || format!("a stranger: {command:?}"));
+        let _nobody_waits = self.server.table.execute(stranger, command);
+    }
+
+    // How it ends.
+
+    /// Everything is well from now on. Whoever waits is served; whoever holds, gives back.
+    fn heal(&mut self) {
+        self.trace.note(self.now, (), || "all is healed".into());
+        self.healed = true;
+        self.faults = self.faults.healed();
+        for stranger in STRANGERS {
+            self.server.end(stranger);
+        }
+        for client in 0..self.processes.len() {
+            self.rouse(client);
+            if !self.processes[client].running {
+                self.start(client);
+            }
+            for user in 0..self.plan.users {
+                match self.processes[client].users[user].doing {
+                    Doing::Thinking | Doing::Holding(_) => {
+                        let after = self.tape.below(self.plan.silence / 16);
+                        self.plan_act(client, user, after);
+                    }
+                    Doing::Asking(_) => self.processes[client].users[user].satisfied = true,
+                    Doing::Ending(_) | Doing::Gone => {}
+                }
+            }
+        }
+        self.queue.plan(self.now + self.bound(), Happening::Deadline);
+    }
+
+    /// How long it can take until the last of all users is served: sessions that linger end, others are opened,
+    /// and then all take turns, each a poll after the other.
+    fn bound(&self) -> u64 {
+        let turns = (self.plan.clients * self.plan.users * 3 + 4) as u64;
+        let turn = self.plan.silence / 2 + self.plan.faults.usual_delay * 16;
+        let late = self.plan.faults.slow_delay * 4 + self.plan.silence * 8;
+        late + self.plan.slowest(self.plan.silence * 12) + self.plan.slowest(turn * turns)
+    }
+
+    fn check_all_served(&mut self) -> Verdict {
+        for process in &self.processes {
+            if let Some(user) = process.users.iter().find(|user| user.doing != Doing::Gone) {
+                return broken(
+                    "O5",
+                    format!("w{} has not been served in time: {user:?}", process.who),
+                );
+            }
+        }
+        self.queue.plan(self.now + self.plan.slowest(self.plan.silence * 8), Happening::AllQuiet);
+        Ok(())
+    }
+
+    /// No session holds anything when nobody asks.
+    fn check_nothing_stranded(&mut self) -> Verdict {
+        let ours: BTreeSet<Session> = (0..self.links.len()).map(session).collect();
+        let entries = self.server.table.entries();
+        let left = entries.iter().find(|entry| ours.contains(&entry.session));
+        if let Some(entry) = left.filter(|_| self.plan.kind == Kind::Real) {
+            return broken("O5", format!("L3: nobody asks, and {entry:?} is held"));
+        }
+        for client in 0..self.processes.len() {
+            let who = self.processes[client].who;
+            if let Some(lock) = self.processes[client].lives.locks.keys().next() {
+                return broken("O3", format!("w{who} {lock:?} has had no terminal event"));
+            }
+            let reading = self.read_clock(client);
+            self.processes[client].client.shut_down(reading);
+            self.drain(client)?;
+        }
+        let at = self.now + self.plan.slowest(self.plan.silence * 8);
+        self.queue.plan(at, Happening::ShutDownDeadline);
+        Ok(())
+    }
+
+    fn check_shut_down(&mut self) -> Verdict {
+        self.over = true;
+        match self.processes.iter().find(|process| !process.client.is_shut_down()) {
+            Some(process) => broken("O5", format!("w{} does not come to its end", process.who)),
+            None => Ok(()),
+        }
+    }
+}
