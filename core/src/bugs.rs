@@ -79,8 +79,24 @@ bugs! {
     M36,
     /// A grant shows the data that the row had when its statement began.
     M37,
+    /// What a try that failed may have taken is not given back.
+    M47,
+    /// An advisory lock counts as given back though the session did not hold it.
+    M48,
+    /// Whatever was taken, the shared lock is unlocked.
+    M49,
+    /// A session that is given up is not closed.
+    M50,
+    /// Two names at one place are held at once.
+    M51,
+    /// Nobody looks whether the session of the advisory locks lasts.
+    M52,
+    /// Advisory locks outlive their session.
+    M53,
     /// A try takes an error for somebody else's lock.
     M54,
+    /// A standby's advisory locks count.
+    M55,
     /// A challenger's deadline wraps at the end of the clock.
     M56,
     /// Whoever is to be told of a release looks no more.

@@ -10,6 +10,7 @@ use super::request::AdvisoryRequest;
 use super::spot::{Spot, Verdict};
 use super::statement::{Advisory, Call, answered, entered};
 use super::waiter::Waiter;
+use crate::bugs::{Bug, made};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Failure, ServerError, Standing};
@@ -126,13 +127,16 @@ impl AdvisoryLocks {
 
     /// While nobody has a lock, nobody needs to know whether the session lasts.
     fn look_due(&self) -> Option<Instant> {
-        self.post.look_due().filter(|_| !self.held.is_empty())
+        self.post.look_due().filter(|_| !self.held.is_empty() && !made(Bug::M52))
     }
 
     /// When time alone changes something.
     pub(crate) fn timer(&self, config: &Config) -> Option<Instant> {
-        let post = self.post.timer(config).filter(|_| !self.held.is_empty());
-        self.timers.first().into_iter().chain(post).min()
+        self.timers.first().into_iter().chain(self.post_timer(config)).min()
+    }
+
+    fn post_timer(&self, config: &Config) -> Option<Instant> {
+        self.post.timer(config).filter(|_| !self.held.is_empty() && !made(Bug::M52))
     }
 
     // What happens.
@@ -257,8 +261,7 @@ impl AdvisoryLocks {
         while let Some(place) = self.timers.pop_due(context.now) {
             self.with_spot(place, |spot| spot.on_time(context));
         }
-        let due = self.post.timer(context.config).filter(|_| !self.held.is_empty());
-        due.filter(|due| *due <= context.now)?;
+        self.post_timer(context.config).filter(|due| *due <= context.now)?;
         let valid_until = self.post.valid_until(context.config)?;
         if valid_until <= context.now {
             return self.post.session();

@@ -9,6 +9,7 @@
 //! | ready    | it is gone, or silent for too long      | absent   |
 
 use super::statement::{Advisory, Call, Entered};
+use crate::bugs::{Bug, made};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::Unfit;
@@ -103,9 +104,9 @@ impl Post {
         let Stage::Entering { session, mark, sent } = self.stage else { return Ok(()) };
         match answer {
             Entered { unmarked: false, .. } => Err(Unfit::SharedSession),
-            Entered { primary: false, .. } => Err(Unfit::Standby),
+            Entered { primary: false, .. } if !made(Bug::M55) => Err(Unfit::Standby),
             Entered { real: false, .. } => Err(Unfit::NoLocks),
-            Entered { unmarked: true, primary: true, real: true } => {
+            Entered { unmarked: true, real: true, .. } => {
                 let look = sent.saturating_add(context.config.silence / 3);
                 self.stage =
                     Stage::Ready(Ready { session, mark, proof: sent, sent, look, at_risk: false });

@@ -19,6 +19,7 @@ use super::request::{AdvisoryMode, AdvisoryRequest};
 use super::statement::Call;
 use super::waiter::{Taker, Waiter};
 use super::{AdvisoryKey, AdvisoryPlace};
+use crate::bugs::{Bug, made};
 use crate::context::Context;
 use crate::error::{Failure, ServerError, Standing};
 use crate::event::{Event, LossCause};
@@ -100,7 +101,7 @@ impl Spot {
 
     /// Why the request cannot even be made here.
     pub(super) fn check(&self, request: &AdvisoryRequest) -> Result<(), AskError> {
-        if self.key.clashes_with(&request.key) {
+        if self.key.clashes_with(&request.key) && !made(Bug::M51) {
             let (asked, other) = (request.key.clone(), self.key.clone());
             return Err(AskError::NameClash { asked, other });
         }
@@ -273,6 +274,7 @@ impl Spot {
         let (errand, _) = self.next_errand().filter(|(_, due)| *due <= context.now)?;
         self.errand = Some(errand);
         Some(match errand {
+            Errand::Unlock(_) if made(Bug::M49) => Call::Unlock(place, AdvisoryMode::Shared),
             Errand::Unlock(mode) => Call::Unlock(place, mode),
             Errand::Try(mode) => {
                 let together = self.admissible();
@@ -288,7 +290,9 @@ impl Spot {
             (Some(Errand::Try(mode)), true) => self.granted(mode, context),
             (Some(Errand::Try(_)), false) => self.refused(context),
             (Some(Errand::Unlock(mode)), true) => self.freed(mode, context),
-            (Some(Errand::Unlock(mode)), false) if self.side(mode) == Side::Doubtful => {
+            (Some(Errand::Unlock(mode)), false)
+                if self.side(mode) == Side::Doubtful || made(Bug::M48) =>
+            {
                 self.freed(mode, context);
             }
             (Some(Errand::Unlock(_)), false) => verdict = Verdict::Robbed,
@@ -336,6 +340,7 @@ impl Spot {
     /// The statement failed, and may have been applied or not.
     pub(super) fn failed(&mut self, error: &ServerError, context: &mut Context<'_>) {
         match self.errand.take() {
+            Some(Errand::Try(_)) if made(Bug::M47) => self.settled(error, context),
             Some(Errand::Try(mode)) => {
                 *self.side_mut(mode) = Side::Doubtful;
                 self.next_try = context.now;
@@ -367,6 +372,9 @@ impl Spot {
         self.next_try = context.after_pause(self.failures);
         for mut waiter in mem::take(&mut self.queue) {
             match &failure {
+                _ if waiter.asked && !waiter.waits_its_turn() && made(Bug::M54) => {
+                    context.tell(Event::Busy { lock: waiter.lock, holder: None });
+                }
                 Some(failure) if waiter.asked => {
                     context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
                 }
@@ -389,7 +397,8 @@ impl Spot {
 
     /// All that the session held is gone.
     pub(super) fn lose(&mut self, cause: LossCause, context: &mut Context<'_>) {
-        for Take { lock, .. } in mem::take(&mut self.takes) {
+        let lost = if made(Bug::M53) { Vec::new() } else { mem::take(&mut self.takes) };
+        for Take { lock, .. } in lost {
             context.tell(Event::Lost { lock, cause });
         }
         for Take { lock, .. } in mem::take(&mut self.leaving) {

@@ -93,7 +93,11 @@ impl Client {
 
     pub(super) fn give_up(&mut self, session: SessionId) {
         let now = self.now;
-        let lost = self.sessions.give_up(session, &self.config, &mut self.jitter, now);
+        let lost = if made(Bug::M50) {
+            self.sessions.disconnected(session, &self.config, &mut self.jitter, now)
+        } else {
+            self.sessions.give_up(session, &self.config, &mut self.jitter, now)
+        };
         self.hints.lost(session, now);
         self.lose_advisory(session, LossCause::SessionEnded);
         self.lose(lost);

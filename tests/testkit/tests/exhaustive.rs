@@ -128,7 +128,11 @@ mod bugs {
     }
 
     /// What it takes to find the others.
-    const BEYOND: [(&[Bug], &str); 10] = [
+    const BEYOND: [(&[Bug], &str); 11] = [
+        (
+            &[Bug::M47, Bug::M48, Bug::M49, Bug::M50, Bug::M51, Bug::M52, Bug::M53, Bug::M55],
+            "advisory locks",
+        ),
         (&[Bug::M04, Bug::M27, Bug::M28, Bug::M56], "clocks that are coarse, stop or end"),
         (&[Bug::M08, Bug::M25], "leases that differ or change"),
         (&[Bug::M11, Bug::M21], "a row that is deleted"),

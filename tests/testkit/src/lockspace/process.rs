@@ -275,18 +275,16 @@ impl World {
         process.users[user].doing = Doing::Asking(lock);
         process.lives.asked(lock, user, (key, mode, owner, wait))?;
         let is_there = |lock| process.client.valid_until(lock).is_some();
-        let nested = process.lives.below(lock).any(is_there);
+        if process.lives.below(lock).any(is_there) && !is_there(lock) {
+            return broken("O7", format!("{lock:?} does not stack on what its owner has"));
+        }
         if self.tape.below(5) == 4 {
             let after = self.tape.log_uniform(self.plan.silence / 16_384, self.plan.silence * 2);
             self.plan_act(client, user, after);
         } else {
             process.users[user].turn += 1;
         }
-        self.drain(client)?;
-        if nested && self.processes[client].client.valid_until(lock).is_none() {
-            return broken("O7", format!("{lock:?} does not stack on what its owner has"));
-        }
-        Ok(())
+        self.drain(client)
     }
 
     fn draw_request(&mut self) -> AdvisoryRequest {
@@ -424,6 +422,9 @@ impl World {
     ) -> Verdict {
         let process = &self.processes[client];
         let who = process.who;
+        if until <= process.last_reading {
+            return broken("O3", format!("w{who} believes in {lock:?} after {until:?}"));
+        }
         let Some((_, link)) = process.sessions.last() else {
             return broken("O3", format!("w{who} believes in {lock:?} without a session"));
         };
