@@ -8,6 +8,7 @@ mod mutants;
 mod pair;
 mod program;
 mod server;
+mod statements;
 
 use std::cell::{Cell, RefCell};
 

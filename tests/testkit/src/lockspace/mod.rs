@@ -23,6 +23,8 @@ use crate::simulate::Failed;
 use crate::tape::Tape;
 use world::World;
 
+pub use server::Server;
+
 /// What came of one history in which no rule was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -22,8 +22,26 @@ pub(super) enum Kind {
     Stub,
 }
 
-#[derive(Clone, Debug, Default)]
-pub(super) struct Server {
+/// Sessions that carry marks, and the lock table that is theirs: what the statements of the core do on a primary.
+///
+/// ```
+/// use pglock_core::{Advisory, AdvisoryMode, AdvisoryPlace, Call, Outcome, Row, Statement, Value};
+/// use pglock_testkit::lockspace::Server;
+///
+/// let mut server = Server::default();
+/// let mut ask = |session, call| {
+///     server.execute(session, &Statement::Advisory(Advisory { mark: session.into(), call }))
+/// };
+/// let take = Call::Try(AdvisoryPlace::Bigint(42), AdvisoryMode::Exclusive);
+/// for session in [1, 2] {
+///     ask(session, Call::Enter);
+/// }
+/// assert_eq!(ask(1, take), Outcome::Rows(vec![Row(vec![Value::Bool(true)])]));
+/// assert_eq!(ask(2, take), Outcome::Rows(vec![Row(vec![Value::Bool(false)])]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// The lock table.
     pub(super) table: Table,
     marks: BTreeMap<Session, i64>,
 }
@@ -34,7 +52,7 @@ impl Server {
     }
 
     /// What a statement does in a session of a primary, and answers.
-    pub(super) fn execute(&mut self, session: Session, statement: &Statement) -> Outcome {
+    pub fn execute(&mut self, session: Session, statement: &Statement) -> Outcome {
         let Statement::Advisory(Advisory { mark, call }) = statement else {
             return failed("0A000", "this world knows advisory locks alone");
         };
@@ -59,19 +77,19 @@ impl Server {
     }
 
     /// A session ends, and takes all with it.
-    pub(super) fn end(&mut self, session: Session) {
+    pub fn end(&mut self, session: Session) {
         self.marks.remove(&session);
         let _woken = self.table.end(session);
     }
 
     /// `DISCARD ALL`.
-    pub(super) fn discard(&mut self, session: Session) {
+    pub fn discard(&mut self, session: Session) {
         self.marks.remove(&session);
         let _woken = self.table.execute(session, Command::DiscardAll);
     }
 
     /// `pg_advisory_unlock_all`, which leaves the mark where it is.
-    pub(super) fn unlock_all(&mut self, session: Session) {
+    pub fn unlock_all(&mut self, session: Session) {
         let _woken = self.table.execute(session, Command::UnlockAll);
     }
 
