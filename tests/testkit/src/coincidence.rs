@@ -2,27 +2,58 @@
 //! each was met.
 
 macro_rules! coincidences {
-    ($(#[doc = $words:literal] $name:ident),* $(,)?) => {
+    ($which:ident in $counts:ident: $($(#[doc = $words:literal])+ $name:ident),* $(,)?) => {
         /// Something worth meeting in a history.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Coincidence { $(#[doc = $words] $name),* }
+        pub enum $which { $($(#[doc = $words])+ $name),* }
 
-        impl Coincidence {
+        impl $which {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// What it is, as a sentence.
             #[must_use]
             pub fn words(self) -> &'static str {
-                let words = match self { $(Self::$name => $words),* };
+                let words = match self { $(Self::$name => concat!($($words),+)),* };
                 words.trim_start()
+            }
+        }
+
+        /// How often each was met.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $counts([u64; $which::ALL.len()]);
+
+        impl Default for $counts {
+            fn default() -> Self {
+                Self([0; $which::ALL.len()])
+            }
+        }
+
+        impl $counts {
+            /// How often it was met.
+            #[must_use]
+            pub fn of(&self, which: $which) -> u64 {
+                self.0.get(which as usize).copied().unwrap_or(0)
+            }
+
+            /// Counts those of another history, too.
+            pub fn add(&mut self, other: &Self) {
+                self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
+            }
+
+            pub(crate) fn met(&mut self, which: $which) {
+                if let Some(count) = self.0.get_mut(which as usize) {
+                    *count += 1;
+                }
             }
         }
     };
 }
+pub(crate) use coincidences;
 
 coincidences! {
+    Coincidence in Coincidences:
     /// A free row was granted.
     Granted,
     /// A row was taken over whose holder had shown no sign of life.
@@ -115,35 +146,6 @@ coincidences! {
     FailedUnreachable,
     /// Ended: the clock came to its end.
     FailedClockExhausted,
-}
-
-/// How often each coincidence was met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Coincidences([u64; Coincidence::ALL.len()]);
-
-impl Default for Coincidences {
-    fn default() -> Self {
-        Self([0; Coincidence::ALL.len()])
-    }
-}
-
-impl Coincidences {
-    /// How often `coincidence` was met.
-    #[must_use]
-    pub fn of(&self, coincidence: Coincidence) -> u64 {
-        self.0.get(coincidence as usize).copied().unwrap_or(0)
-    }
-
-    /// Counts those of another history, too.
-    pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
-    }
-
-    pub(crate) fn met(&mut self, coincidence: Coincidence) {
-        if let Some(count) = self.0.get_mut(coincidence as usize) {
-            *count += 1;
-        }
-    }
 }
 
 #[cfg(test)]

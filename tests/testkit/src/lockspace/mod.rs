@@ -8,6 +8,7 @@
 //! # Ok::<_, Box<pglock_testkit::lockspace::Violation>>(())
 //! ```
 
+mod met;
 mod network;
 mod person;
 mod plan;
@@ -23,6 +24,7 @@ use crate::simulate::Failed;
 use crate::tape::Tape;
 use world::World;
 
+pub use met::{Coincidence, Coincidences};
 pub use server::Server;
 
 /// What came of one history in which no rule was broken.
@@ -33,6 +35,8 @@ pub struct History {
     pub trace: u64,
     /// How many events there were.
     pub steps: u64,
+    /// What it came by.
+    pub reached: Coincidences,
 }
 
 /// A broken rule, with all that is needed to see it again.
@@ -85,7 +89,9 @@ pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
 pub fn run(tape: Tape) -> Result<History, Box<Violation>> {
     let mut world = World::new(tape, false);
     match world.run(u64::MAX) {
-        Ok(()) => Ok(History { trace: world.trace.hash(), steps: world.steps }),
+        Ok(()) => {
+            Ok(History { trace: world.trace.hash(), steps: world.steps, reached: world.reached })
+        }
         Err(_) => Err(Box::new(again(Tape::replay(world.tape.record().to_vec())))),
     }
 }

@@ -2,9 +2,11 @@
 //! connection does not stop what is under way on it, and the server may be long in hearing of it.
 
 use pglock_core::{
-    Advisory, Call, Command, CommandId, Outcome, ServerError, SessionId, Severity, Statement,
+    Advisory, AdvisoryMode, AdvisoryPlace, Call, Command, CommandId, Outcome, Row, ServerError,
+    SessionId, Severity, Statement, Value,
 };
 
+use super::met::Coincidence;
 use super::server::{Kind, pretend, stray};
 use super::world::{Happening, World};
 use crate::server::advisory::Session;
@@ -28,6 +30,8 @@ pub(super) struct Link {
     pub(super) robbed: bool,
     /// The client has been told so.
     pub(super) told_robbed: bool,
+    /// The try that failed last, as long as nothing else was answered.
+    pub(super) failed_try: Option<(AdvisoryPlace, AdvisoryMode)>,
     standby: bool,
     requests_vanish: bool,
     replies_vanish: bool,
@@ -72,6 +76,7 @@ impl World {
             ended: None,
             robbed: false,
             told_robbed: false,
+            failed_try: None,
             standby,
             requests_vanish: false,
             replies_vanish: false,
@@ -151,6 +156,11 @@ impl World {
                 Outcome::Failed(stray(code))
             }
         };
+        let takes = matches!(call(&self.flights[flight].statement), Some(Call::Try(..)));
+        let took = Outcome::Rows(vec![Row(vec![Value::Bool(true)])]);
+        if takes && outcome == took && !self.links[link].open {
+            self.reached.met(Coincidence::TakenLate);
+        }
         let fatal = matches!(&outcome, Outcome::Failed(error) if error.severity != Severity::Error);
         self.trace.note(self.now, (flight, &outcome), || {
             format!("{:?} on link {link} -> {outcome:?}", self.flights[flight].statement)

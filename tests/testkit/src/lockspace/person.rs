@@ -66,7 +66,7 @@ impl Life {
         self.owner.is_some() && self.owner == other.owner
     }
 
-    fn waits_at(&self, place: AdvisoryPlace) -> bool {
+    pub(super) fn waits_at(&self, place: AdvisoryPlace) -> bool {
         self.place() == place && self.stage == Stage::Asked
     }
 

@@ -2,10 +2,11 @@
 //! oracles see whenever it comes to rest.
 
 use pglock_core::{
-    AdvisoryRequest, AskError, Call, Client, Command, Event, Identity, Instant, LockId, Outcome,
-    Output, OwnerId, ServerError, SessionId, Value, Wait, Wake,
+    AdvisoryRequest, AskError, Call, Client, Command, Event, Failure, Identity, Instant, LockId,
+    LossCause, Outcome, Output, OwnerId, ServerError, SessionId, Unfit, Value, Wait, Wake,
 };
 
+use super::met::Coincidence;
 use super::network::{call, session};
 use super::person::{Doing, Lives, Stage, User};
 use super::server::Kind;
@@ -160,6 +161,9 @@ impl World {
         {
             return broken("O5", format!("{lock:?} was lost though all went well"));
         }
+        if let Some(met) = recognised(event) {
+            self.reached.met(met);
+        }
         let Some((user, ended)) = self.processes[client].lives.told(event)? else { return Ok(()) };
         let Some(lock) = event.lock() else { return Ok(()) };
         if ended {
@@ -268,6 +272,11 @@ impl World {
         });
         let process = &mut self.processes[client];
         process.users[user].satisfied |= self.healed;
+        match &answer {
+            Err(AskError::NameClash { .. }) => self.reached.met(Coincidence::NameClash),
+            Err(AskError::Upgrade(_)) => self.reached.met(Coincidence::UpgradeRefused),
+            Ok(_) | Err(_) => {}
+        }
         let Ok(lock) = answer else {
             self.think(client, user);
             return self.drain(client);
@@ -275,8 +284,11 @@ impl World {
         process.users[user].doing = Doing::Asking(lock);
         process.lives.asked(lock, user, (key, mode, owner, wait))?;
         let is_there = |lock| process.client.valid_until(lock).is_some();
-        if process.lives.below(lock).any(is_there) && !is_there(lock) {
-            return broken("O7", format!("{lock:?} does not stack on what its owner has"));
+        if process.lives.below(lock).any(is_there) {
+            if !is_there(lock) {
+                return broken("O7", format!("{lock:?} does not stack on what its owner has"));
+            }
+            self.reached.met(Coincidence::Stacked);
         }
         if self.tape.below(5) == 4 {
             let after = self.tape.log_uniform(self.plan.silence / 16_384, self.plan.silence * 2);
@@ -357,40 +369,50 @@ impl World {
         }
         let Some(outcome) = self.flights[flight].outcome.clone() else { return Ok(()) };
         let command = self.flights[flight].command;
-        let statement = self.flights[flight].statement.clone();
+        let call = call(&self.flights[flight].statement);
         let reading = self.read_clock(client);
         let awaited = self.links[link].awaited.take_if(|awaited| *awaited == command).is_some();
-        if awaited {
-            self.note_answer(client, link, &statement, &outcome);
+        match call.filter(|_| awaited) {
+            Some(call) => self.note_answer(client, link, call, &outcome),
+            None => self.reached.met(Coincidence::ReplyTooLate),
         }
         self.processes[client].client.handle_outcome(command, outcome, reading);
         self.drain(client)
     }
 
     /// What an answer tells the client beyond doubt.
-    fn note_answer(
-        &mut self,
-        client: usize,
-        link: usize,
-        statement: &pglock_core::Statement,
-        outcome: &Outcome,
-    ) {
-        let Outcome::Rows(rows) = outcome else { return };
-        let Some(call) = call(statement) else { return };
-        let said = rows.first().and_then(|row| row.0.first());
-        match (call, said) {
+    fn note_answer(&mut self, client: usize, link: usize, call: Call, outcome: &Outcome) {
+        let failed_before = self.links[link].failed_try.take();
+        match (call, said(outcome)) {
+            (Call::Try(place, mode), None) => self.links[link].failed_try = Some((place, mode)),
+            (Call::Try(place, _), Some(Value::Bool(true))) => {
+                let lives = &self.processes[client].lives;
+                let wanted = lives.locks.values().any(|life| life.waits_at(place));
+                self.reached.met(Coincidence::Granted);
+                if !wanted {
+                    self.reached.met(Coincidence::GrantUnwanted);
+                }
+            }
             (Call::Try(place, _), Some(Value::Bool(false))) => {
+                self.reached.met(Coincidence::Refused);
                 self.processes[client].lives.refused(place);
             }
-            (Call::Try(..) | Call::Look | Call::Unlock(..), Some(Value::Null)) => {
+            (_, Some(Value::Null)) => {
+                self.reached.met(Coincidence::MarkGone);
                 self.links[link].told_robbed = true;
             }
-            (Call::Unlock(..), Some(Value::Bool(false))) => {
-                // Unless it settles what an error has left behind.
-                let settles = self.plan.has_errors();
-                self.links[link].told_robbed |= self.links[link].robbed && !settles;
+            (Call::Unlock(place, mode), Some(Value::Bool(was_held)))
+                if failed_before == Some((place, mode)) =>
+            {
+                let found =
+                    if *was_held { Coincidence::FoundTaken } else { Coincidence::FoundFree };
+                self.reached.met(found);
             }
-            _ => {}
+            (Call::Unlock(..), Some(Value::Bool(false))) if !self.plan.has_errors() => {
+                self.reached.met(Coincidence::LockGone);
+                self.links[link].told_robbed |= self.links[link].robbed;
+            }
+            (Call::Enter | Call::Look | Call::Unlock(..) | Call::Try(..), _) => {}
         }
     }
 
@@ -477,4 +499,36 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The first value of an answer, if it was one.
+fn said(outcome: &Outcome) -> Option<&Value> {
+    match outcome {
+        Outcome::Rows(rows) => rows.first()?.0.first(),
+        Outcome::Failed(_) | Outcome::Lost => None,
+    }
+}
+
+fn recognised(event: &Event) -> Option<Coincidence> {
+    Some(match event {
+        Event::AtRisk { .. } => Coincidence::AtRisk,
+        Event::Lost { cause: LossCause::Robbed, .. } => Coincidence::LostRobbed,
+        Event::Lost { .. } => Coincidence::LostSession,
+        Event::Released { confirmed: true, .. } => Coincidence::Released,
+        Event::Released { confirmed: false, .. } => Coincidence::ReleasedUnconfirmed,
+        Event::Busy { .. } => Coincidence::Busy,
+        Event::TimedOut { .. } => Coincidence::TimedOut,
+        Event::Cancelled { .. } => Coincidence::Cancelled,
+        Event::Failed { failure: Failure::LockTableFull(_), .. } => Coincidence::LockTableFull,
+        Event::Failed { failure: Failure::Unfit(Unfit::Standby), .. } => {
+            Coincidence::StandbyRefused
+        }
+        Event::Failed { failure: Failure::Unfit(Unfit::SharedSession), .. } => {
+            Coincidence::PoolerRefused
+        }
+        Event::Failed { failure: Failure::Unfit(Unfit::NoLocks), .. } => Coincidence::StubRefused,
+        Event::Failed { failure: Failure::Server(_), .. } => Coincidence::FailedByServer,
+        Event::Failed { failure: Failure::Unreachable(_), .. } => Coincidence::FailedUnreachable,
+        _ => return None,
+    })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::met::Coincidences;
 use super::network::{Flight, Link, session};
 use super::person::Doing;
 use super::plan::{Faults, Plan};
@@ -25,6 +26,7 @@ pub(super) struct World {
     pub(super) flights: Vec<Flight>,
     pub(super) processes: Vec<Process>,
     pub(super) trace: Trace,
+    pub(super) reached: Coincidences,
     pub(super) born: usize,
     pub(super) healed: bool,
     pub(super) over: bool,
@@ -112,6 +114,7 @@ impl World {
             flights: Vec::new(),
             processes: Vec::new(),
             trace: Trace::new(with_log),
+            reached: Coincidences::default(),
             born: 0,
             healed: false,
             over: false,
