@@ -55,9 +55,10 @@ pub struct Config {
     /// default a server has room for some 6,400 among all that it locks, and when they are used up others
     /// fail, too.
     pub advisory_places: usize,
-    /// Whether to be told of releases, on one more connection that is opened when somebody waits; off. For
-    /// drivers that bring notifications ([`Client::handle_notification`](crate::Client::handle_notification)).
-    /// A waiter is woken by a notification only before its next look, so that nothing depends on them.
+    /// Whether to be told of releases, on one more connection that is opened when somebody waits for another
+    /// client; on. A driver that brings no notifications
+    /// ([`Client::handle_notification`](crate::Client::handle_notification)) should say no. A waiter is woken by one
+    /// only before its next look, so that nothing depends on them.
     pub hints: bool,
 }
 
@@ -80,7 +81,7 @@ impl Default for Config {
             work_sessions: 2,
             silence: Duration::from_secs(15),
             advisory_places: 1_000,
-            hints: false,
+            hints: true,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error;
 use std::fmt;
+use std::future::pending;
 
 use pglock_core::{Command, Outcome, ServerError, SessionKind};
 
@@ -28,6 +29,13 @@ pub trait Session: Send + Sync + 'static {
 
     /// Ends when the connection is known to be broken; never ends where that cannot be told.
     fn closed(&self) -> impl Future<Output = ()> + Send;
+
+    /// Ends with what the next notification says; never ends where none come, or where the client cannot tell.
+    /// Asked of sessions for [hints](SessionKind::Hints) and of others, again after each. One that comes
+    /// while nobody asks is kept for whoever asks next.
+    fn notified(&self) -> impl Future<Output = String> + Send {
+        pending()
+    }
 }
 
 /// Why no connection came about.

@@ -126,6 +126,10 @@ impl Desk {
         self.client.handle_outcome(command, outcome, self.clock.now());
     }
 
+    pub(crate) fn notified(&mut self, session: SessionId, payload: &str) {
+        self.client.handle_notification(session, payload, self.clock.now());
+    }
+
     /// Whoever asks now must not be told of what happened before.
     pub(crate) fn ask(&mut self, ask: Ask) {
         while let Some(event) = self.client.poll_event() {

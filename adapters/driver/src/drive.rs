@@ -88,6 +88,9 @@ impl<C: Connect, T: Timer> Drive<C, T> {
             Input::Report(_, Report::Outcome(command, outcome)) => {
                 self.desk.outcome(command, outcome);
             }
+            Input::Report(session, Report::Notified(payload)) => {
+                self.desk.notified(session, &payload);
+            }
             Input::Report(session, Report::Disconnected(error)) => {
                 self.desk.disconnected(session, error);
             }

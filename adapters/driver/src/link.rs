@@ -18,6 +18,8 @@ pub(crate) enum Report {
     Connected,
     Disconnected(Option<ServerError>),
     Outcome(CommandId, Outcome),
+    /// With what it says.
+    Notified(String),
 }
 
 pub(crate) enum Link<S> {
@@ -28,6 +30,8 @@ pub(crate) enum Link<S> {
 pub(crate) struct Open<S> {
     session: Arc<S>,
     closed: BoxFuture<'static, ()>,
+    /// Nothing if the driver panics.
+    notified: BoxFuture<'static, Option<String>>,
     running: FuturesUnordered<BoxFuture<'static, (CommandId, Outcome)>>,
 }
 
@@ -67,16 +71,29 @@ impl<S: Session> Open<S> {
         let session = Arc::new(session);
         let watched = Arc::clone(&session);
         let closed = caught(async move { watched.closed().await }, |_| ());
-        Self { session, closed, running: FuturesUnordered::new() }
+        let notified = notified(&session);
+        Self { session, closed, notified, running: FuturesUnordered::new() }
     }
 
-    /// Replies that arrived before the end are reported before it.
+    /// What arrived before the end is reported before it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Report> {
         if let Poll::Ready(Some((id, outcome))) = self.running.poll_next_unpin(cx) {
             return Poll::Ready(Report::Outcome(id, outcome));
         }
-        self.closed.poll_unpin(cx).map(|()| Report::Disconnected(None))
+        match self.notified.poll_unpin(cx) {
+            Poll::Ready(Some(payload)) => {
+                self.notified = notified(&self.session);
+                Poll::Ready(Report::Notified(payload))
+            }
+            Poll::Ready(None) => Poll::Ready(Report::Disconnected(None)),
+            Poll::Pending => self.closed.poll_unpin(cx).map(|()| Report::Disconnected(None)),
+        }
     }
+}
+
+fn notified(session: &Arc<impl Session>) -> BoxFuture<'static, Option<String>> {
+    let session = Arc::clone(session);
+    caught(async move { Some(session.notified().await) }, |_| None)
 }
 
 /// A driver's panic is its own connection's trouble only.

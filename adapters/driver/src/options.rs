@@ -108,7 +108,7 @@ impl Options {
         self.with(|config| config.lock_timeout = timeout)
     }
 
-    /// How often a waiter looks at the row; 500 ms by default.
+    /// How often a waiter looks at the row, if it is told nothing before; 500 ms by default.
     pub fn poll(self, poll: Duration) -> Self {
         self.with(|config| config.poll = poll)
     }
@@ -137,6 +137,16 @@ impl Options {
     /// more of their own.
     pub fn work_sessions(self, sessions: usize) -> Self {
         self.with(|config| config.work_sessions = sessions)
+    }
+
+    /// Whether to be told of releases; yes by default. While somebody waits for a lock that another client holds, one
+    /// more connection is open then, which listens on a channel with the table's name.
+    ///
+    /// Nothing depends on it: a waiter looks at the row as often as [`Options::poll`] says, told or not. Say no
+    /// where a connection is dear, or to a server or pooler that knows no `LISTEN`, which is else asked
+    /// again every few seconds.
+    pub fn hints(self, hints: bool) -> Self {
+        self.with(|config| config.hints = hints)
     }
 
     /// All settings of the core at once, instead of whatever was set before.
@@ -222,7 +232,7 @@ macro_rules! offer_options {
             drift($crate::Drift), lock_timeout(::core::time::Duration),
             poll(::core::time::Duration), longest_lease(::core::time::Duration),
             foreign($crate::Foreign), patience(::core::time::Duration),
-            backoff($crate::Backoff), work_sessions(usize), config($crate::Config),
+            backoff($crate::Backoff), work_sessions(usize), hints(bool), config($crate::Config),
             check_table(bool), create_table(bool), identity($crate::Identity), seed(u64),
         }
     };

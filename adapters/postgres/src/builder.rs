@@ -61,7 +61,8 @@ impl<T, K> Builder<T, K> {
     }
 
     /// Whether statements are prepared once for each connection; yes by default. Say no behind a
-    /// pooler that hands each transaction to another connection.
+    /// pooler that hands each transaction to another connection; there are no [hints](Options::hints) then, because what
+    /// listens would be somebody else's later.
     pub fn prepared(self, prepared: bool) -> Self {
         Self { prepared, ..self }
     }
@@ -70,7 +71,8 @@ impl<T, K> Builder<T, K> {
     ///
     /// `open` is called whenever a connection is needed, on the thread that the connection will live on;
     /// what it gives is dropped when the connection is given up. At most as many as
-    /// [`Options::work_sessions`] says and one more are open at a time; they carry no session state. A
+    /// [`Options::work_sessions`] says and one more are open at a time; they carry no session state, and
+    /// so bring no [hints](Options::hints). A
     /// `Box<Client>` will do, and so will a pool's own guard if it dereferences to [`Client`].
     ///
     /// ```no_run
@@ -93,7 +95,7 @@ impl<T, K> Builder<T, K> {
         K: Clock,
     {
         let pool = Pool { open, prepared: self.prepared };
-        open_locks(self.options, pool, self.clock)
+        open_locks(self.options.hints(false), pool, self.clock)
     }
 }
 
@@ -120,7 +122,8 @@ where
     /// As [`Locks::connect`].
     pub fn connect_config(self, config: Config) -> Result<Locks, Error> {
         let own = Own { config, tls: self.tls, prepared: self.prepared };
-        open_locks(self.options, own, self.clock)
+        let options = if self.prepared { self.options } else { self.options.hints(false) };
+        open_locks(options, own, self.clock)
     }
 }
 

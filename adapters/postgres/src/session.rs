@@ -1,10 +1,12 @@
-//! One connection: carries statements.
+//! One connection: carries statements, and waits for notifications.
 
 use std::collections::HashMap;
 use std::ops::DerefMut;
+use std::time::Duration;
 
 use pglock_driver::{Command, Outcome, blocking};
 use pglock_wire::{Wire, outcome, types, wired};
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::ToSql;
 use postgres::{Client, Error, Row, Statement};
 
@@ -28,6 +30,12 @@ impl<C: DerefMut<Target = Client> + Send + 'static> blocking::Session for Sessio
 
     fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// After an error the connection is closed.
+    fn wait_for_notification(&mut self, patience: Duration) -> Option<String> {
+        let news = self.client.notifications().timeout_iter(patience).next().ok().flatten()?;
+        Some(news.payload().into())
     }
 }
 

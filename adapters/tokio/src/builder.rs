@@ -64,7 +64,8 @@ impl<T, K> Builder<T, K> {
     }
 
     /// Whether statements are prepared once for each connection; yes by default. Say no behind a
-    /// pooler that hands each transaction to another connection.
+    /// pooler that hands each transaction to another connection; there are no [hints](Options::hints) then, because what
+    /// listens would be somebody else's later.
     pub fn prepared(self, prepared: bool) -> Self {
         Self { prepared, ..self }
     }
@@ -74,7 +75,7 @@ impl<T, K> Builder<T, K> {
     /// `open` is called whenever a connection is needed; what it gives is dropped when the connection is
     /// given up, and must have been driven by then (as `tokio_postgres::Connection` wants to be). At most
     /// as many as [`Options::work_sessions`] says and one more are open at a time; they carry no session
-    /// state. A `Box<Client>` will do, and so will a pool's own guard if it dereferences to
+    /// state, and so bring no [hints](Options::hints). A `Box<Client>` will do, and so will a pool's own guard if it dereferences to
     /// [`Client`].
     ///
     /// ```no_run
@@ -103,7 +104,7 @@ impl<T, K> Builder<T, K> {
         K: Clock,
     {
         let pool = Pool { open, prepared: self.prepared };
-        open_locks(self.options, pool, self.clock).await
+        open_locks(self.options.hints(false), pool, self.clock).await
     }
 }
 
@@ -130,7 +131,8 @@ where
     /// As [`Locks::connect`].
     pub async fn connect_config(self, config: Config) -> Result<Locks, Error> {
         let own = Own { config, tls: self.tls, prepared: self.prepared };
-        open_locks(self.options, own, self.clock).await
+        let options = if self.prepared { self.options } else { self.options.hints(false) };
+        open_locks(options, own, self.clock).await
     }
 }
 

@@ -1,11 +1,12 @@
-//! One connection: carries statements, and notices its end.
+//! One connection: carries statements, passes on notifications, and notices its end.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use pglock_driver::{Command, Outcome};
@@ -13,7 +14,7 @@ use pglock_wire::{SETUP, Wire, outcome, types, wired};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Connection, Error, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, Row, Statement};
 
 /// How long a connection that is given up may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -22,8 +23,15 @@ pub(crate) struct Session<C> {
     client: C,
     /// By their texts; nothing if statements are to be sent unnamed.
     statements: Option<Mutex<HashMap<String, Statement>>>,
-    /// Closed from the other end when the connection ends; nothing if the user drives it.
-    connection: Option<mpsc::Sender<Infallible>>,
+    /// Nothing if the user drives the connection.
+    connection: Option<Driven>,
+}
+
+/// The session's end of the task that drives its connection.
+struct Driven {
+    /// Closed from the other end when the connection ends.
+    task: mpsc::Sender<Infallible>,
+    notifications: tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>,
 }
 
 impl Session<Box<Client>> {
@@ -32,9 +40,12 @@ impl Session<Box<Client>> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, session) = mpsc::channel(1);
-        tokio::spawn(drive(connection, session));
-        Self { connection: Some(sender), ..Self::users(Box::new(client), prepared) }
+        let (task, session) = mpsc::channel(1);
+        let (told, notifications) = mpsc::unbounded_channel();
+        tokio::spawn(drive(carry(connection, told), session));
+        let notifications = notifications.into();
+        let connection = Some(Driven { task, notifications });
+        Self { connection, ..Self::users(Box::new(client), prepared) }
     }
 
     /// Behind a pooler a setting would be somebody else's later.
@@ -50,17 +61,31 @@ impl<C> Session<C> {
 }
 
 /// Until the connection ends, or soon after its session has been dropped.
-async fn drive(
-    connection: impl Future<Output = Result<(), Error>>,
-    mut session: mpsc::Receiver<Infallible>,
-) {
+async fn drive(connection: impl Future<Output = ()>, mut session: mpsc::Receiver<Infallible>) {
     let mut connection = pin!(connection);
     tokio::select! {
-        _ended = &mut connection => {}
+        () = &mut connection => {}
         _dropped = session.recv() => {
             let _overdue = tokio::time::timeout(FAREWELL, connection).await.is_err();
         }
     }
+}
+
+/// Until the connection ends; what the server tells meanwhile is passed on.
+async fn carry<S, T>(mut connection: Connection<S, T>, told: mpsc::UnboundedSender<String>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        while let Some(Ok(message)) = ready!(connection.poll_message(cx)) {
+            if let AsyncMessage::Notification(news) = message {
+                let _nobody_listens = told.send(news.payload().into()).is_err();
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 impl<C: Deref<Target = Client> + Send + Sync + 'static> pglock_driver::Session for Session<C> {
@@ -71,7 +96,24 @@ impl<C: Deref<Target = Client> + Send + Sync + 'static> pglock_driver::Session f
 
     async fn closed(&self) {
         match &self.connection {
-            Some(connection) => connection.closed().await,
+            Some(connection) => connection.task.closed().await,
+            None => pending().await,
+        }
+    }
+
+    async fn notified(&self) -> String {
+        match &self.connection {
+            Some(connection) => connection.notified().await,
+            None => pending().await,
+        }
+    }
+}
+
+impl Driven {
+    /// After the end there are no more.
+    async fn notified(&self) -> String {
+        match self.notifications.lock().await.recv().await {
+            Some(payload) => payload,
             None => pending().await,
         }
     }

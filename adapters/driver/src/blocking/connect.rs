@@ -1,5 +1,8 @@
 //! What a blocking PostgreSQL client must be able to do to carry the core's commands.
 
+use std::thread;
+use std::time::Duration;
+
 use pglock_core::{Command, Outcome, SessionKind};
 
 use crate::connect::ConnectError;
@@ -23,6 +26,15 @@ pub trait Session: Send + 'static {
     /// server reported it, and whatever leaves the answer unknown is [`Outcome::Lost`].
     fn execute(&mut self, command: &Command) -> Outcome;
 
-    /// Whether the connection is known to be broken; asked after each command.
+    /// Whether the connection is known to be broken; asked after each command and each wait for a notification.
     fn is_closed(&self) -> bool;
+
+    /// Waits no longer than `patience` for a notification, and answers what it says. Asked again and again
+    /// of a session that listens. One that comes while nobody asks is kept for whoever asks next.
+    ///
+    /// A client that cannot tell lets the time pass.
+    fn wait_for_notification(&mut self, patience: Duration) -> Option<String> {
+        thread::sleep(patience);
+        None
+    }
 }

@@ -118,6 +118,7 @@ impl<C: Connect> Drive<C> {
         match report {
             Report::Connected => self.desk.connected(session),
             Report::Outcome(command, outcome) => self.desk.outcome(command, outcome),
+            Report::Notified(payload) => self.desk.notified(session, &payload),
             Report::Disconnected(error) => {
                 self.links.remove(&session);
                 self.desk.disconnected(session, error);

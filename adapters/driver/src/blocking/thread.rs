@@ -3,15 +3,20 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
+use std::time::Duration;
 
-use pglock_core::{Command, Outcome, ServerError, SessionId, SessionKind};
+use pglock_core::{Command, Outcome, ServerError, SessionId, SessionKind, Statement};
 
 use super::connect::{Connect, Session};
 use super::drive::Input;
 use crate::connect::ConnectError;
 use crate::link::Report;
+
+/// How long a thread that waits for notifications does not look for commands. It wakes up so often, and closes a
+/// connection that is given up so late; notifications themselves are not held up.
+const SLICE: Duration = Duration::from_secs(1);
 
 /// The loop's end of a connection. When it is dropped, the thread ends as soon as the call it is in does.
 pub(super) struct Link {
@@ -50,14 +55,48 @@ fn serve<S: Session>(
         }
     };
     reports.send(Report::Connected);
-    for command in commands {
+    let mut listens = false;
+    while let Some(command) = next_command(&mut session, listens, commands, reports) {
         let outcome = session.execute(&command);
+        listens |= starts_to_listen(&command, &outcome);
         let over = outcome == Outcome::Lost || session.is_closed();
         reports.send(Report::Outcome(command.id(), outcome));
         if over {
             return;
         }
     }
+}
+
+fn starts_to_listen(command: &Command, outcome: &Outcome) -> bool {
+    *command.statement() == Statement::Listen && matches!(outcome, Outcome::Rows(_))
+}
+
+/// Nothing if there will be none. Who listens reports meanwhile what it is told.
+fn next_command(
+    session: &mut impl Session,
+    listens: bool,
+    commands: &Receiver<Command>,
+    reports: &Reports,
+) -> Option<Command> {
+    if listens { hear(session, commands, reports) } else { commands.recv().ok() }
+}
+
+fn hear(
+    session: &mut impl Session,
+    commands: &Receiver<Command>,
+    reports: &Reports,
+) -> Option<Command> {
+    while !session.is_closed() {
+        match commands.try_recv() {
+            Ok(command) => return Some(command),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        if let Some(payload) = session.wait_for_notification(SLICE) {
+            reports.send(Report::Notified(payload));
+        }
+    }
+    None
 }
 
 /// Reports the end when dropped, also by a panic of the driver.
