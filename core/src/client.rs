@@ -22,7 +22,9 @@ use crate::identity::{Identity, Jitter, Numbers};
 use crate::lease::row::Row;
 use crate::lease::waiter::Waiter;
 use crate::name::LockName;
-use crate::output::{Command, CommandId, LockId, Outcome, Output, QuestionId, SessionId};
+use crate::output::{
+    Command, CommandId, LockId, Outcome, Output, QuestionId, SessionId, SessionKind,
+};
 use crate::question::{Question, Questions};
 use crate::request::{Amendment, AskError, Heartbeat, Request};
 use crate::schedule::Schedule;
@@ -235,7 +237,9 @@ impl Client {
     /// A connection is open.
     pub fn handle_connected(&mut self, session: SessionId, now: Instant) {
         self.advance(now);
-        self.sessions.connected(session);
+        if self.sessions.connected(session) == Some(SessionKind::Hints) {
+            self.hints.rest_until(self.now);
+        }
     }
 
     /// A connection broke or could not be opened; with the server's error if it gave one.

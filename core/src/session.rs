@@ -203,12 +203,14 @@ impl Sessions {
         })
     }
 
-    pub(crate) fn connected(&mut self, session: SessionId) {
-        if let Some(lane) = self.lane_of(session)
-            && matches!(lane.state, State::Connecting { .. })
-        {
+    /// Answers what it is for, if it was being opened.
+    pub(crate) fn connected(&mut self, session: SessionId) -> Option<SessionKind> {
+        let lane = self.lane_of(session)?;
+        let was_opening = matches!(lane.state, State::Connecting { .. });
+        was_opening.then(|| {
             lane.state = State::Idle { id: session };
-        }
+            lane.kind
+        })
     }
 
     pub(crate) fn knows(&self, session: SessionId) -> bool {

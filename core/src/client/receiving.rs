@@ -68,11 +68,14 @@ impl Client {
                     self.with_row(&name, |row, context| row.look_again(context.now));
                 }
             }
-            Outcome::Failed(_) | Outcome::Lost => {
-                let pause = self.jitter.spread(self.config.backoff.longest);
-                self.hints.rest_until(self.now.saturating_add(pause));
-            }
+            Outcome::Failed(_) | Outcome::Lost => self.rest_from_hints(),
         }
+    }
+
+    /// What cannot be had is not asked for all the time.
+    pub(super) fn rest_from_hints(&mut self) {
+        let pause = self.jitter.spread(self.config.backoff.longest);
+        self.hints.rest_until(self.now.saturating_add(pause));
     }
 
     /// A lock without a verdict is one whose renewal has no known outcome.

@@ -124,7 +124,11 @@ impl Client {
         self.listen_due().filter(|due| *due <= self.now)?;
         let session = match self.sessions.for_hints(&self.config, self.now) {
             Place::Session(session) => session,
-            elsewhere @ (Place::Connect(..) | Place::None) => return elsewhere.connect(),
+            Place::None => return None,
+            elsewhere @ Place::Connect(..) => {
+                self.rest_from_hints();
+                return elsewhere.connect();
+            }
         };
         self.hints.ask();
         let command = self.flights.next();

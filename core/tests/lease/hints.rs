@@ -5,13 +5,12 @@ use pglock_core::{
 };
 
 use crate::rig::{
-    Rig, acquire, error, failed, foreign, free, granted, held_row, millis, name_of, refused, secs,
+    Door, Rig, acquire, error, failed, foreign, free, granted, held_row, millis, name_of, refused,
+    secs,
 };
 
 fn rig() -> Rig {
-    let mut config = Config::default();
-    config.hints = true;
-    Rig::with(config)
+    Rig::with(Config::default())
 }
 
 fn mark(command: &Command) -> &Mark {
@@ -222,6 +221,29 @@ fn who_is_not_told_looks_and_asks_again_later() {
     }
     let pause = rig.now.since(before);
     assert!(pause >= millis(2_500) && pause <= secs(5), "{pause:?}");
+}
+
+/// There is no connection left to be had: nobody asks for one all the time.
+#[test]
+fn a_session_that_cannot_be_opened_is_asked_for_again_later() {
+    let mut rig = rig();
+    rig.ask("a", Wait::ForEver);
+    let first = rig.command();
+    rig.door = Door::Shut(Some(error("53300")));
+    rig.rows(&first, vec![refused(foreign(1), 20_000)]);
+    rig.waiting();
+    rig.no_command();
+    let opened = rig.opened.len();
+    let before = rig.now;
+    while rig.opened.len() == opened {
+        let look = rig.until_command();
+        assert!(looks(&look));
+        rig.rows(&look, vec![held_row(foreign(1), 20_000)]);
+    }
+    let pause = rig.now.since(before);
+    assert!(pause >= millis(2_500) && pause <= secs(5), "{pause:?}");
+    rig.door = Door::Open;
+    while rig.until_command().statement() != &Statement::Listen {}
 }
 
 /// What was released while nobody listened was told to nobody.

@@ -9,9 +9,7 @@ use crate::rig::{Rig, failed, granted, held_row, name_of, refused, renew, secs, 
 /// What a client does for some minutes, each line with how long after the beginning. Its clock is set back
 /// after each step.
 fn history(back: Duration) -> Vec<String> {
-    let mut config = Config::default();
-    config.hints = true;
-    let mut rig = Rig::with(config);
+    let mut rig = Rig::with(Config::default());
     let mut began = Instant::from_nanos(1_000_000_000_000_000);
     rig.now = began;
     let held = rig.ask("a", Wait::ForEver);

@@ -37,8 +37,11 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
+    /// Without hints, which have tests of their own.
     pub(crate) fn new() -> Self {
-        Self::with(Config::default())
+        let mut config = Config::default();
+        config.hints = false;
+        Self::with(config)
     }
 
     pub(crate) fn with(config: Config) -> Self {
