@@ -1,11 +1,13 @@
 //! A server in memory, connections to it that can fail in every way, and a clock that is moved by hand.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+mod inbox;
+
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use pglock_driver::{
     blocking,
 };
 use pglock_testkit::Server;
+
+use inbox::Inbox;
 
 /// What becomes of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,7 @@ pub(crate) struct World {
     pub(crate) server: Arc<Mutex<Server>>,
     fates: Arc<Mutex<Fates>>,
     log: Arc<Mutex<Vec<Statement>>>,
+    listeners: Arc<Mutex<Vec<Weak<Inbox>>>>,
     open: Arc<AtomicUsize>,
     down: Arc<AtomicUsize>,
     hesitates: Arc<AtomicBool>,
@@ -56,6 +61,7 @@ impl World {
             server: Arc::new(Mutex::new(server)),
             fates: Arc::new(Mutex::new(Box::new(|_| Fate::Answered))),
             log: Arc::default(),
+            listeners: Arc::default(),
             open: Arc::default(),
             down: Arc::default(),
             hesitates: Arc::default(),
@@ -118,6 +124,17 @@ impl World {
         server.row(&LockName::new(name).unwrap()).is_none_or(|row| row.rvn.is_none())
     }
 
+    /// Whether whoever waits for the lock is going to be told of its release.
+    pub(crate) fn is_marked(&self, name: &str) -> bool {
+        let server = self.server.lock().unwrap();
+        server.row(&LockName::new(name).unwrap()).is_some_and(|row| row.waiter.is_some())
+    }
+
+    /// From now on nobody who has begun to listen is told anything.
+    pub(crate) fn forget_listeners(&self) {
+        self.listeners.lock().unwrap().clear();
+    }
+
     /// Another program takes the lock, whoever holds it.
     pub(crate) fn take_from_outside(&self, name: &str) {
         let owner = pglock_driver::Owner::new("outsider").unwrap();
@@ -131,7 +148,13 @@ impl World {
     }
 
     fn run(&self, statement: &Statement) -> Outcome {
-        self.server.lock().unwrap().execute(statement)
+        let mut server = self.server.lock().unwrap();
+        let outcome = server.execute(statement);
+        for payload in server.take_notifications() {
+            let listeners = self.listeners.lock().unwrap();
+            listeners.iter().filter_map(Weak::upgrade).for_each(|inbox| inbox.put(&payload));
+        }
+        outcome
     }
 
     fn admit(&self) -> Result<TestSession, ConnectError> {
@@ -143,6 +166,7 @@ impl World {
         let silent = Mutex::new(silent);
         Ok(TestSession {
             world: self.clone(),
+            inbox: Arc::default(),
             broken: Signal::default(),
             silent,
             _silence: silence,
@@ -152,6 +176,7 @@ impl World {
 
 pub(crate) struct TestSession {
     world: World,
+    inbox: Arc<Inbox>,
     broken: Signal,
     /// Never says anything.
     silent: Mutex<Receiver<Infallible>>,
@@ -185,25 +210,36 @@ impl Session for TestSession {
     async fn closed(&self) {
         self.broken.wait().await;
     }
+
+    async fn notified(&self) -> String {
+        self.inbox.next().await
+    }
 }
 
 impl TestSession {
+    fn run(&self, statement: &Statement) -> Outcome {
+        if *statement == Statement::Listen {
+            self.world.listeners.lock().unwrap().push(Arc::downgrade(&self.inbox));
+        }
+        self.world.run(statement)
+    }
+
     async fn meet(&self, fate: Fate, statement: &Statement) -> Outcome {
         match fate {
-            Fate::Answered => self.world.run(statement),
+            Fate::Answered => self.run(statement),
             Fate::NotSent => {
                 self.broken.give();
                 Outcome::Lost
             }
             Fate::AnswerLost => {
-                self.world.run(statement);
+                self.run(statement);
                 self.broken.give();
                 Outcome::Lost
             }
             Fate::Silence => pending().await,
             Fate::DriverPanics => panic!("a driver's bug, made on purpose"),
             Fate::Takes(span) => {
-                let outcome = self.world.run(statement);
+                let outcome = self.run(statement);
                 self.world.clock.advance(span);
                 outcome
             }
@@ -223,10 +259,10 @@ impl blocking::Session for TestSession {
     fn execute(&mut self, command: &Command) -> Outcome {
         let statement = command.statement();
         match self.world.fate(statement) {
-            Fate::Answered | Fate::Takes(_) => self.world.run(statement),
+            Fate::Answered | Fate::Takes(_) => self.run(statement),
             Fate::NotSent => Outcome::Lost,
             Fate::AnswerLost => {
-                self.world.run(statement);
+                self.run(statement);
                 Outcome::Lost
             }
             Fate::Silence => match self.silent.lock().unwrap().recv() {
@@ -239,6 +275,10 @@ impl blocking::Session for TestSession {
 
     fn is_closed(&self) -> bool {
         false
+    }
+
+    fn wait_for_notification(&mut self, patience: Duration) -> Option<String> {
+        self.inbox.next_within(patience)
     }
 }
 
