@@ -212,7 +212,7 @@ pub(super) fn name(tape: &mut Tape) -> Option<LockName> {
     LockName::new(&name).ok()
 }
 
-fn text(tape: &mut Tape) -> String {
+pub(super) fn text(tape: &mut Tape) -> String {
     const CHARACTERS: [char; 8] = ['a', '\'', '"', '\\', ' ', '\0', 'é', '🔒'];
     some(tape, 6, |tape| tape.pick(&CHARACTERS)).into_iter().collect()
 }

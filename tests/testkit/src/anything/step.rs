@@ -41,6 +41,8 @@ pub(super) enum Step {
     /// By so many nanoseconds, until time passes again.
     TurnBack(u64),
     Door(Door),
+    /// What the server has told, and perhaps something else, on any connection that was ever asked for.
+    Notified(usize, Option<String>),
     ShutDown,
 }
 
@@ -79,7 +81,8 @@ impl Step {
             203..=244 => Self::Pass(draw::pause(tape)),
             245 => Self::NearTheEnd(draw::nanos(tape)),
             246..=248 => Self::TurnBack(draw::nanos(tape)),
-            249..=254 => Self::Door(tape.pick(&[Door::Open, Door::Open, Door::Shut, Door::Silent])),
+            249..=253 => Self::Door(tape.pick(&[Door::Open, Door::Open, Door::Shut, Door::Silent])),
+            254 => Self::Notified(tape.index(8), draw::perhaps(tape, draw::text)),
             _ => Self::ShutDown,
         };
         Some(step)
@@ -128,6 +131,13 @@ impl Drive {
                 self.now = Instant::from_nanos(now.as_nanos().saturating_sub(by));
             }
             Step::Door(door) => self.door = door,
+            Step::Notified(n, other) => {
+                if let Some(session) = self.session(n) {
+                    for payload in self.server.take_notifications().iter().chain(&other) {
+                        self.client.handle_notification(session, payload, now);
+                    }
+                }
+            }
             Step::ShutDown => self.client.shut_down(now),
         }
         Ok(())

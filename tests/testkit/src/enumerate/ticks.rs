@@ -73,6 +73,8 @@ pub(super) fn config(ticks: u16, polls: bool) -> Config {
     config.patience = Duration::from_secs(3_000_000);
     config.backoff = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(1) };
     config.work_sessions = 1;
+    // This world brings no notifications.
+    config.hints = false;
     config
 }
 

@@ -53,4 +53,6 @@ faults! {
     WokenForNothing,
     /// A future was dropped before its end, as [`Client::may_drop`](super::Client::may_drop) does.
     Dropped,
+    /// A notification was lost, or came twice.
+    NoticeLost,
 }

@@ -13,6 +13,10 @@ use crate::network::{STRAY_ERRORS, ends_session, lock_timeout, says_nothing};
 use crate::server::{Record, error, failed};
 use crate::world::World;
 
+mod notices;
+
+use notices::Ear;
+
 use super::fault::Fault;
 use super::rules::Sender;
 use super::scene::{Happening, Scene};
@@ -33,6 +37,7 @@ pub(super) struct Link {
     last_reply: u64,
     backlog: VecDeque<usize>,
     busy: bool,
+    ear: Ear,
 }
 
 /// How a connection looks from the process.
@@ -85,6 +90,7 @@ impl Scene {
             last_reply: 0,
             backlog: VecDeque::new(),
             busy: false,
+            ear: Ear::default(),
         });
         self.trace.note(self.now, (who, link), || format!("w{who} opens connection {link}"));
         let at = self.now + self.delay() + self.delay();
@@ -331,6 +337,7 @@ impl Scene {
             self.committed(flight, &outcome);
         }
         self.server.set_read_only(false);
+        self.tell(flight, &outcome);
         outcome
     }
 

@@ -107,6 +107,10 @@ pub(super) enum Happening {
     Heal,
     Deadline,
     LastDeadline,
+    Notice {
+        link: usize,
+        payload: String,
+    },
 }
 
 /// What is to be done about futures once the scene is let go of.
@@ -250,6 +254,7 @@ impl Scene {
             Happening::Weather(weather) => self.change_weather(weather),
             Happening::Heal => self.heal(),
             Happening::Deadline => return self.check_all_done(),
+            Happening::Notice { link, payload } => self.notified(link, payload),
             Happening::LastDeadline => {
                 let words = self.last_words(Role::Last);
                 return broken("O5", format!("L1: not every lock can be had: {words}"));

@@ -38,6 +38,10 @@ impl pglock_driver::Session for Session {
     async fn closed(&self) {
         poll_fn(|cx| self.house.scene().poll_broken(self.link, cx.waker())).await;
     }
+
+    async fn notified(&self) -> String {
+        poll_fn(|cx| self.house.scene().poll_notified(self.link, cx.waker())).await
+    }
 }
 
 impl Drop for Session {
