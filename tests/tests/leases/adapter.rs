@@ -96,14 +96,28 @@ impl Adapter {
         self.open(options, database.url()).await.expect("locks")
     }
 
+    /// A handle whose statements have no names, as behind a pooler; it must come about.
+    pub(crate) async fn unprepared(self, options: Options, url: &str) -> Locks {
+        self.open_prepared(options, url, false).await.expect("locks")
+    }
+
     pub(crate) async fn open(self, options: Options, url: &str) -> Result<Locks, Error> {
+        self.open_prepared(options, url, true).await
+    }
+
+    async fn open_prepared(
+        self,
+        options: Options,
+        url: &str,
+        prepared: bool,
+    ) -> Result<Locks, Error> {
         match self {
             Self::Tokio => {
-                let builder = pglock_tokio::Locks::builder().options(options);
+                let builder = pglock_tokio::Locks::builder().options(options).prepared(prepared);
                 builder.connect(url).await.map(Locks::Tokio)
             }
             Self::Postgres => {
-                let builder = pglock_postgres::Locks::builder().options(options);
+                let builder = pglock_postgres::Locks::builder().options(options).prepared(prepared);
                 let url = url.to_owned();
                 blocking(move || builder.connect(&url)).await.map(Locks::Postgres)
             }

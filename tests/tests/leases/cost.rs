@@ -8,7 +8,7 @@ use pglock_driver::{Heartbeat, SessionKind};
 use pglock_tests::{Proxy, eventually};
 use postgres::NoTls;
 
-use crate::adapter::{Adapter, Locks, blocking, database, ms, options, run};
+use crate::adapter::{Adapter, Locks, database, ms, options, run};
 
 over_both_adapters! {
     every_ask_is_one_round_trip,
@@ -77,17 +77,7 @@ async fn the_first_use_of_a_name_is_two(adapter: Adapter) {
 async fn unnamed_statements_are_one_round_trip_too(adapter: Adapter) {
     let database = database();
     let proxy = Proxy::new(database.url());
-    let (options, url) = (options().lease(ms(600_000)), proxy.url().to_owned());
-    let locks = match adapter {
-        Adapter::Tokio => {
-            let builder = pglock_tokio::Locks::builder().options(options).prepared(false);
-            Locks::Tokio(builder.connect(&url).await.unwrap())
-        }
-        Adapter::Postgres => {
-            let builder = pglock_postgres::Locks::builder().options(options).prepared(false);
-            Locks::Postgres(blocking(move || builder.connect(&url)).await.unwrap())
-        }
-    };
+    let locks = adapter.unprepared(options().lease(ms(600_000)), proxy.url()).await;
     locks.acquire("a").await.unwrap().release().await.unwrap();
     proxy.forget();
     life_of_a_lock(&locks, |part| assert_one(&proxy, part)).await;

@@ -22,6 +22,7 @@ mod encrypted;
 mod faults;
 mod handles;
 mod heartbeats;
+mod hints;
 mod holding;
 mod limits;
 mod listing;

@@ -1,0 +1,203 @@
+//! Who waits is told of the release, and looks where it cannot be told.
+
+use std::time::Duration;
+
+use pglock_driver::{Error, Options};
+use pglock_tests::{Database, Session, eventually};
+use tokio::task::JoinHandle;
+
+use crate::adapter::{Adapter, Lock, Locks, database, ms, options};
+
+over_both_adapters! {
+    a_waiter_is_told_of_the_release,
+    a_waiter_is_told_of_an_eviction,
+    each_waiter_is_told_of_its_own_lock,
+    the_channel_has_the_name_of_the_table,
+    without_hints_nobody_listens,
+    behind_a_pooler_nobody_listens,
+    who_is_cut_off_listens_again,
+    who_cannot_listen_looks,
+    nobody_listens_after_a_shut_down,
+}
+
+/// Nobody looks again, and no lease passes, before a test has failed.
+fn patient() -> Options {
+    let hour = Duration::from_secs(3_600);
+    options().lease(hour / 6).poll(hour).patience(hour * 2)
+}
+
+fn wait_for(locks: &Locks, name: &'static str) -> JoinHandle<Result<Lock, Error>> {
+    let locks = locks.clone();
+    tokio::spawn(async move { locks.acquire(name).await })
+}
+
+/// A session that looks at what the others do.
+struct Watcher(Session);
+
+impl Watcher {
+    async fn of(database: &Database) -> Self {
+        Self(database.connect().await)
+    }
+
+    /// Which processes of the server did nothing since they were told to listen.
+    async fn listening(&self) -> Option<String> {
+        let listening = "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity \
+                         WHERE datname = current_database() AND query LIKE 'LISTEN %' AND state = 'idle'";
+        self.0.ask(listening).await
+    }
+
+    async fn marked(&self) -> usize {
+        let marked = self.0.ask("SELECT count(waiter) FROM locks").await;
+        marked.unwrap().parse().unwrap()
+    }
+
+    async fn until_marked(&self, rows: usize) {
+        eventually("the rows are marked", async || self.marked().await == rows).await;
+    }
+
+    async fn cut_off(&self, process: &str) {
+        self.0.execute(&format!("SELECT pg_terminate_backend({process})")).await;
+    }
+}
+
+async fn a_waiter_is_told_of_the_release(adapter: Adapter) {
+    let database = database();
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(patient(), &database).await;
+    let waiter = adapter.locks_with(patient(), &database).await;
+    for _ in 0..3 {
+        let held = holder.acquire("a").await.unwrap();
+        let waiting = wait_for(&waiter, "a");
+        watcher.until_marked(1).await;
+        held.release().await.unwrap();
+        waiting.await.unwrap().unwrap().release().await.unwrap();
+    }
+}
+
+async fn a_waiter_is_told_of_an_eviction(adapter: Adapter) {
+    let database = database();
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(patient(), &database).await;
+    let waiter = adapter.locks_with(patient(), &database).await;
+    let held = holder.acquire("a").await.unwrap();
+    let waiting = wait_for(&waiter, "a");
+    watcher.until_marked(1).await;
+    waiter.evict("a", held.token()).await.unwrap().unwrap();
+    assert!(waiting.await.unwrap().unwrap().is_held());
+}
+
+async fn each_waiter_is_told_of_its_own_lock(adapter: Adapter) {
+    const NAMES: [&str; 4] = ["a", "a b", "ü 'c\"", "d"];
+    let database = database();
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(patient(), &database).await;
+    let waiter = adapter.locks_with(patient(), &database).await;
+    let (mut held, mut waiting) = (Vec::new(), Vec::new());
+    for name in NAMES {
+        held.push(holder.acquire(name).await.unwrap());
+        waiting.push(wait_for(&waiter, name));
+    }
+    watcher.until_marked(NAMES.len()).await;
+    held.into_iter().for_each(drop);
+    for waiting in waiting {
+        assert!(waiting.await.unwrap().unwrap().is_held());
+    }
+}
+
+async fn the_channel_has_the_name_of_the_table(adapter: Adapter) {
+    let database = database();
+    let options = || patient().table("Shop.Lock's \"table\"");
+    database.execute("CREATE SCHEMA \"Shop\"");
+    let holder = adapter.locks_with(options(), &database).await;
+    let waiter = adapter.locks_with(options(), &database).await;
+    let held = holder.acquire("a").await.unwrap();
+    let waiting = wait_for(&waiter, "a");
+    let watcher = database.connect().await;
+    let marked = "SELECT count(waiter) FROM \"Shop\".\"Lock's \"\"table\"\"\"";
+    eventually("the row is marked", async || watcher.ask(marked).await.unwrap() == "1").await;
+    held.release().await.unwrap();
+    assert!(waiting.await.unwrap().unwrap().is_held());
+}
+
+async fn without_hints_nobody_listens(adapter: Adapter) {
+    let database = database();
+    let waiter = adapter.locks_with(options().hints(false), &database).await;
+    waits_without_listening(adapter, &database, &waiter).await;
+}
+
+async fn behind_a_pooler_nobody_listens(adapter: Adapter) {
+    let database = database();
+    let waiter = adapter.unprepared(options(), database.url()).await;
+    waits_without_listening(adapter, &database, &waiter).await;
+}
+
+async fn waits_without_listening(adapter: Adapter, database: &Database, waiter: &Locks) {
+    let watcher = Watcher::of(database).await;
+    let held = adapter.locks(database).await.acquire("a").await.unwrap();
+    let before = waiter.counters().await.unwrap().commands;
+    let waiting = wait_for(waiter, "a");
+    eventually("it has looked some times", async || {
+        waiter.counters().await.unwrap().commands > before + 5
+    })
+    .await;
+    assert_eq!((watcher.listening().await, watcher.marked().await), (None, 0));
+    held.release().await.unwrap();
+    assert!(waiting.await.unwrap().unwrap().is_held());
+}
+
+async fn who_is_cut_off_listens_again(adapter: Adapter) {
+    let database = database();
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(patient(), &database).await;
+    let waiter = adapter.locks_with(patient(), &database).await;
+    let held = holder.acquire("a").await.unwrap();
+    let waiting = wait_for(&waiter, "a");
+    watcher.until_marked(1).await;
+    let first = watcher.listening().await.unwrap();
+    watcher.cut_off(&first).await;
+    eventually("another one listens", async || {
+        watcher.listening().await.is_some_and(|now| now != first)
+    })
+    .await;
+    held.release().await.unwrap();
+    assert!(waiting.await.unwrap().unwrap().is_held());
+}
+
+/// Whoever is connected stays so, and nobody else can connect.
+async fn who_cannot_listen_looks(adapter: Adapter) {
+    let (database, elsewhere) = (database(), database());
+    let allow = |allowed: bool| {
+        let name = database.name();
+        elsewhere.execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}"));
+    };
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(options().lease(ms(600_000)), &database).await;
+    let waiter = adapter.locks_with(options().lease(ms(600_000)), &database).await;
+    let held = holder.acquire("a").await.unwrap();
+    let waiting = wait_for(&waiter, "a");
+    watcher.until_marked(1).await;
+    let first = watcher.listening().await.unwrap();
+    allow(false);
+    watcher.cut_off(&first).await;
+    eventually("nobody listens", async || watcher.listening().await.is_none()).await;
+    held.release().await.unwrap();
+    waiting.await.unwrap().unwrap().release().await.unwrap();
+    assert_eq!(watcher.listening().await, None);
+    allow(true);
+    let _held = holder.acquire("a").await.unwrap();
+    let _waiting = wait_for(&waiter, "a");
+    eventually("somebody listens", async || watcher.listening().await.is_some()).await;
+}
+
+async fn nobody_listens_after_a_shut_down(adapter: Adapter) {
+    let database = database();
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(patient(), &database).await;
+    let waiter = adapter.locks_with(patient(), &database).await;
+    let _held = holder.acquire("a").await.unwrap();
+    let waiting = wait_for(&waiter, "a");
+    watcher.until_marked(1).await;
+    waiter.shut_down().await;
+    assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
+    eventually("nobody listens", async || watcher.listening().await.is_none()).await;
+}
