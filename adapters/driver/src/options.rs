@@ -142,6 +142,8 @@ impl Options {
     /// Whether to be told of releases; yes by default. While somebody waits for a lock that another client holds, one
     /// more connection is open then, which listens on a channel with the table's name.
     ///
+    /// On the blocking side its thread wakes up once a second.
+    ///
     /// Nothing depends on it: a waiter looks at the row as often as [`Options::poll`] says, told or not. Say no
     /// where a connection is dear, or to a server or pooler that knows no `LISTEN`, which is else asked
     /// again every few seconds.

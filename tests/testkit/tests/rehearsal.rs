@@ -39,6 +39,19 @@ async fn careful(client: Client) -> Result<(), Error> {
     Ok(())
 }
 
+/// Works three times in a row, and waits for hours unless it is told.
+async fn hears(client: Client) -> Result<(), Error> {
+    let hours = SECOND * 36_000;
+    let options = Options::default().lease(SECOND * 600).poll(hours).patience(hours * 2);
+    let locks = client.connect(options).await?;
+    for _ in 0..3 {
+        let lock = locks.acquire("mail").await?;
+        client.sleep(SECOND * 7).await;
+        lock.release().await?;
+    }
+    Ok(())
+}
+
 /// Goes on working whatever becomes of the lock.
 async fn careless(client: Client) -> Result<(), Error> {
     let locks = client.connect(Options::default()).await?;
@@ -205,6 +218,17 @@ fn whoever_looks_at_its_lock_in_time_is_not() {
 fn locks_taken_in_two_orders_are_found() {
     let mishap = first_mishap(100, three(takes_both));
     assert!(mishap.broken.words.starts_with("L1: "), "{}", mishap.broken);
+}
+
+/// Looks are hours apart: whoever does not hear of a release is late.
+#[test]
+fn a_waiter_hears_of_a_release() {
+    let two = |stage: &mut Stage| (0..2).for_each(|_| stage.client(hears));
+    for seed in 0..100 {
+        let rehearsed = Rehearsal::default().without_faults().seed(seed, two);
+        let rehearsed = rehearsed.unwrap_or_else(|mishap| panic!("{mishap}"));
+        assert!(rehearsed.simulated < 60_000_000_000, "{seed}: {rehearsed:?}");
+    }
 }
 
 #[test]

@@ -83,9 +83,11 @@ async fn unnamed_statements_are_one_round_trip_too(adapter: Adapter) {
     life_of_a_lock(&locks, |part| assert_one(&proxy, part)).await;
 }
 
+/// Nor does whoever waits write, unless it is to be told.
 async fn a_refused_try_leaves_the_tuple_untouched(adapter: Adapter) {
     let database = database();
-    let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+    let locks = adapter.locks(&database).await;
+    let others = adapter.locks_with(options().hints(false), &database).await;
     let lock = locks.acquire("a").await.unwrap();
     let (session, name) = (database.connect().await, LockName::new("a").unwrap());
     let before = session.tuple("locks", &name).await.unwrap();
