@@ -50,6 +50,6 @@ impl<C: DerefMut<Target = Client>> Session<C> {
     }
 }
 
-fn sql(param: &Wire) -> &(dyn ToSql + Sync) {
+pub(crate) fn sql(param: &Wire) -> &(dyn ToSql + Sync) {
     param
 }

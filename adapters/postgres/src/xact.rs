@@ -1,0 +1,84 @@
+//! Advisory locks inside a transaction of your own: taken on its connection, and gone when it ends.
+//!
+//! ```no_run
+//! use pglock_postgres::{Error, xact};
+//!
+//! # fn pay(client: &mut postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut transaction = client.transaction()?;
+//! xact::lock(&mut transaction, "invoice-42")?;
+//! transaction.execute("UPDATE invoices SET paid = true WHERE id = 42", &[])?;
+//! transaction.commit()?;
+//! # Ok(()) }
+//! ```
+//!
+//! - The lock ends with the transaction, whether that is committed or rolled back, and nothing unlocks it earlier but
+//!   a rollback to a savepoint from before it. Nobody renews it and it cannot be lost while the transaction lives.
+//! - It needs no session of its own, so it works behind transaction poolers, too.
+//! - [`lock`] waits for ever, unless `lock_timeout` is set: `SET LOCAL lock_timeout = '5s'` in the transaction makes it
+//!   fail with 55P03.
+//! - While it waits, a transaction keeps its snapshot: `VACUUM` removes nothing newer, and `CREATE INDEX CONCURRENTLY`
+//!   waits for it. So wait with a time-out, or [`try_lock`] and begin again.
+//! - An error leaves the transaction fit for nothing but a rollback, to a savepoint or of all of it.
+//! - Keys are names, numbers or pairs of numbers; sessions that use the same place exclude each other, whatever
+//!   program they belong to and however they took their locks. See [`AdvisoryKey`].
+
+use pglock_driver::{AdvisoryKey, AdvisoryMode, Error, TransactionLock};
+use pglock_wire::{granted, wired};
+use postgres::Transaction;
+
+use crate::session::sql;
+
+/// Waits until nobody else has the key, and keeps everybody else from it.
+///
+/// # Errors
+/// With the server's code: 40P01 a deadlock, of which this transaction is the victim; 55P03 the `lock_timeout` has passed;
+/// 57014 cancelled; 53200 no room for more locks; 25006 a standby, whose locks exclude nobody on the primary.
+pub fn lock(transaction: &mut Transaction<'_>, key: impl Into<AdvisoryKey>) -> Result<(), Error> {
+    take(transaction, key.into(), AdvisoryMode::Exclusive, true).map(|_| ())
+}
+
+/// Waits until nobody has the key exclusively, and keeps those from it who want it so.
+///
+/// # Errors
+/// As [`lock`].
+pub fn lock_shared(
+    transaction: &mut Transaction<'_>,
+    key: impl Into<AdvisoryKey>,
+) -> Result<(), Error> {
+    take(transaction, key.into(), AdvisoryMode::Shared, true).map(|_| ())
+}
+
+/// Whether nobody else has the key, and it is now this transaction's.
+///
+/// # Errors
+/// As [`lock`]. No error ever means that somebody else has the key.
+pub fn try_lock(
+    transaction: &mut Transaction<'_>,
+    key: impl Into<AdvisoryKey>,
+) -> Result<bool, Error> {
+    take(transaction, key.into(), AdvisoryMode::Exclusive, false)
+}
+
+/// Whether nobody has the key exclusively nor waits for it so, and this transaction now shares it.
+///
+/// # Errors
+/// As [`try_lock`].
+pub fn try_lock_shared(
+    transaction: &mut Transaction<'_>,
+    key: impl Into<AdvisoryKey>,
+) -> Result<bool, Error> {
+    take(transaction, key.into(), AdvisoryMode::Shared, false)
+}
+
+/// Unnamed, since behind a pooler the next transaction may find another session's prepared statements.
+fn take(
+    transaction: &mut Transaction<'_>,
+    key: AdvisoryKey,
+    mode: AdvisoryMode,
+    waits: bool,
+) -> Result<bool, Error> {
+    let query = TransactionLock { place: key.place(), mode, waits }.query();
+    let params = wired(query.params);
+    let typed: Vec<_> = params.iter().map(|param| (sql(param), param.pg_type())).collect();
+    granted(transaction.query_typed(query.text, &typed))
+}
