@@ -1,7 +1,7 @@
 //! Advisory locks inside a transaction of your own: taken on its connection, and gone when it ends.
 //!
 //! ```no_run
-//! use pglock_tokio::{Error, xact};
+//! use pglock_tokio::xact;
 //!
 //! # async fn pay(client: &mut tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! let transaction = client.transaction().await?;
@@ -11,17 +11,18 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - The lock ends with the transaction, whether that is committed or rolled back, and nothing unlocks it earlier but
-//!   a rollback to a savepoint from before it. Nobody renews it and it cannot be lost while the transaction lives.
-//! - It needs no session of its own, so it works behind transaction poolers, too.
-//! - [`lock`] waits for ever, unless `lock_timeout` is set: `SET LOCAL lock_timeout = '5s'` in the transaction makes it
-//!   fail with 55P03. Dropping the future does not end the wait: the connection has to get the lock, or the time-out,
-//!   before it does anything else.
-//! - While it waits, a transaction keeps its snapshot: `VACUUM` removes nothing newer, and `CREATE INDEX CONCURRENTLY`
-//!   waits for it. So wait with a time-out, or [`try_lock`] and begin again.
-//! - An error leaves the transaction fit for nothing but a rollback, to a savepoint or of all of it.
-//! - Keys are names, numbers or pairs of numbers; sessions that use the same place exclude each other, whatever
-//!   program they belong to and however they took their locks. See [`AdvisoryKey`].
+//! - The lock ends with the transaction, committed or rolled back. It cannot be given back earlier, unless by a
+//!   rollback to a savepoint from before it, and it cannot be lost while the transaction lives.
+//! - It needs no session of its own, so it works behind transaction poolers.
+//! - [`lock`] waits for ever, unless `lock_timeout` is set: after `SET LOCAL lock_timeout = '5s'` it fails with 55P03.
+//!   A dropped future does not end the wait: the connection does nothing else before it has the lock or the error.
+//! - Whoever waits keeps a snapshot: `CREATE INDEX CONCURRENTLY` waits for it, and `VACUUM` leaves what it may see.
+//!   So set a time-out, or [`try_lock`] and begin again.
+//! - Under `REPEATABLE READ` and `SERIALIZABLE` the snapshot is from before the wait: what the last holder has
+//!   committed is not seen.
+//! - After an error the transaction can only be rolled back, all of it or to a savepoint.
+//! - A key is a name, a number or two. Whoever takes the same place is excluded, whatever the program and however
+//!   it does so; see [`AdvisoryKey`].
 
 use pglock_driver::{AdvisoryKey, AdvisoryMode, Error, TransactionLock};
 use pglock_wire::{granted, wired};
@@ -32,8 +33,9 @@ use crate::session::sql;
 /// Waits until nobody else has the key, and keeps everybody else from it.
 ///
 /// # Errors
-/// With the server's code: 40P01 a deadlock, of which this transaction is the victim; 55P03 the `lock_timeout` has passed;
-/// 57014 cancelled; 53200 no room for more locks; 25006 a standby, whose locks exclude nobody on the primary.
+/// With the server's code: 40P01 for a deadlock that this transaction has to end, 55P03 when `lock_timeout` has
+/// passed, 57014 when cancelled, 53200 when the server has no room for more locks, 25006 on a standby, whose locks
+/// exclude nobody on the primary.
 pub async fn lock(transaction: &Transaction<'_>, key: impl Into<AdvisoryKey>) -> Result<(), Error> {
     take(transaction, key.into(), AdvisoryMode::Exclusive, true).await.map(|_| ())
 }
