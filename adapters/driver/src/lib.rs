@@ -47,5 +47,5 @@ pub use pglock_core::{
     Config, ConfigError, Counters, Drift, Entry, Failure, Foreign, Heartbeat, Holder, Identity,
     Instant, KeyMapping, LockName, NameError, Outcome, Owner, OwnerError, Param, Problem, Query,
     Row, Rvn, ServerError, SessionKind, Severity, SqlState, Table, TableError, TableReport, Token,
-    TransactionLock, Value, Wait,
+    TransactionLock, Unfit, Value, Wait,
 };

@@ -28,5 +28,5 @@ pub use pglock_driver::{
     AdvisoryClaim, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryWait, Backoff, Config,
     ConfigError, ConnectError, Counters, Drift, Entry, Error, Failure, Foreign, Heartbeat, Hold,
     Holder, Identity, Instant, KeyMapping, Loss, NameError, Options, OwnerError, Problem, Released,
-    Rvn, ServerError, SessionKind, SqlState, Table, TableError, TableReport, Token, Wait,
+    Rvn, ServerError, SessionKind, SqlState, Table, TableError, TableReport, Token, Unfit, Wait,
 };

@@ -31,5 +31,5 @@ pub use pglock_driver::{
     ConfigError, ConnectError, Counters, Drift, Entry, Error, Failure, Foreign, Heartbeat, Hold,
     Holder, Identity, Instant, KeyMapping, Lock, Loss, NameError, Options, OwnerError, Problem,
     Released, Request, Rvn, ServerError, SessionKind, SqlState, Table, TableError, TableReport,
-    Token, Wait,
+    Token, Unfit, Wait,
 };
