@@ -82,7 +82,8 @@ mod time;
 mod value;
 
 pub use advisory::{
-    Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryRequest, Call, KeyMapping, OwnerId,
+    Advisory, AdvisoryClaim, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryRequest,
+    AdvisoryWait, Call, KeyMapping, OwnerId, TransactionLock,
 };
 pub use client::{Client, Counters};
 pub use config::{Config, ConfigError, Foreign, Timing};

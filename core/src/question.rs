@@ -1,11 +1,12 @@
-//! Questions that need no lock: reading rows, and work on the table itself. Knows how to ask again, not
-//! what the rows mean.
+//! Questions that need no lock: reading rows, work on the table itself, who has an advisory lock. Knows how to
+//! ask again, not what the rows mean.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::advisory::{AdvisoryClaim, AdvisoryPlace, holders};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Failure, ServerError, Standing};
@@ -44,6 +45,9 @@ pub enum Question {
     CheckTable,
     /// Drops the table and its sequences.
     DropTable,
+    /// Tells which sessions hold an advisory lock of this database or wait for it; needs no table, and works on a
+    /// read-only standby, for the standby's own locks.
+    AdvisoryHolders(AdvisoryPlace),
 }
 
 /// The answer to a question.
@@ -57,6 +61,8 @@ pub enum Answer {
     Table(TableReport),
     /// To [`Question::CreateTable`] and [`Question::DropTable`].
     Done,
+    /// To [`Question::AdvisoryHolders`]: holders first, then those that wait, whoever has waited longest first.
+    AdvisoryClaims(Vec<AdvisoryClaim>),
 }
 
 /// A row of the lock table, as it was when it was read.
@@ -222,7 +228,7 @@ impl Question {
     /// What may take long gets all the time there is; the rest is asked once more if it gets no answer.
     fn reply_deadline(&self, config: &Config) -> Duration {
         match self {
-            Self::Get(_) | Self::Evict { .. } | Self::CheckTable => {
+            Self::Get(_) | Self::Evict { .. } | Self::CheckTable | Self::AdvisoryHolders(_) => {
                 config.reply_deadline.min(config.patience)
             }
             Self::List { .. } | Self::CreateTable | Self::DropTable => config.patience,
@@ -241,6 +247,7 @@ impl Question {
             Self::CreateTable => Statement::CreateTable,
             Self::CheckTable => Statement::CheckTable,
             Self::DropTable => Statement::DropTable,
+            Self::AdvisoryHolders(place) => Statement::AdvisoryHolders(*place),
         }
     }
 
@@ -251,6 +258,10 @@ impl Question {
             }
             Self::CheckTable => schema::report(&config.table, &rows).map(Answer::Table),
             Self::CreateTable | Self::DropTable => Some(Answer::Done),
+            Self::AdvisoryHolders(_) => {
+                let claims = rows.into_iter().map(holders::claim).collect::<Result<_, _>>();
+                claims.map(Answer::AdvisoryClaims).ok()
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::advisory::Advisory;
+use crate::advisory::{Advisory, AdvisoryPlace, holders};
 use crate::identity::{Rvn, Token};
 use crate::name::{LockName, Owner};
 use crate::sql::Sql;
@@ -41,6 +41,8 @@ pub enum Statement {
     CheckTable,
     /// Drops the table.
     DropTable,
+    /// Tells who holds the advisory locks that stand here, or waits for them.
+    AdvisoryHolders(AdvisoryPlace),
 }
 
 /// Grants a lock, or tells who holds it. Answers `granted`, then number, owner, lease in
@@ -233,6 +235,7 @@ impl Statement {
             Self::CreateTable => Query { text: &sql.create_table, params: vec![] },
             Self::CheckTable => Query { text: &sql.check_table, params: vec![] },
             Self::DropTable => Query { text: &sql.drop_table, params: vec![] },
+            Self::AdvisoryHolders(place) => holders::query(*place),
         }
     }
 }

@@ -205,6 +205,7 @@ fn statements(name: &LockName) -> Vec<Statement> {
         Statement::CreateTable,
         Statement::CheckTable,
         Statement::DropTable,
+        Statement::AdvisoryHolders(1.into()),
     ]
 }
 

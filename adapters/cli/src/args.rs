@@ -46,6 +46,9 @@ pub(crate) enum Subcommand {
     /// Show one lock
     #[command(after_help = help::SHOW)]
     Show(Show),
+    /// Show who holds a PostgreSQL advisory lock, and who waits for whom
+    #[command(after_help = help::HOLDERS)]
+    Holders(Holders),
     /// Free a lock by force, if its fencing token is still current
     #[command(after_help = help::RELEASE)]
     Release(Release),
@@ -144,6 +147,52 @@ pub(crate) struct Show {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Holders {
+    #[command(flatten)]
+    pub(crate) key: Key,
+    /// How a name becomes a key: as the library does that the holders use
+    #[arg(long, value_enum, default_value_t = Mapping::Fnv1a, value_name = "LIBRARY")]
+    #[arg(conflicts_with_all = ["number", "pair"])]
+    pub(crate) mapping: Mapping,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The key of an advisory lock; a name unless told otherwise.
+#[derive(Debug, Group)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Key {
+    /// Which lock, if it has a name
+    pub(crate) name: Option<String>,
+    /// Which lock, if its key is a bigint
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) number: Option<i64>,
+    /// Which lock, if its key is two ints
+    #[arg(long, value_name = "A,B", value_parser = pair, allow_hyphen_values = true)]
+    pub(crate) pair: Option<(i32, i32)>,
+}
+
+fn pair(text: &str) -> Result<(i32, i32), String> {
+    let (first, second) = text.split_once(',').ok_or("there must be two, with a comma between")?;
+    let number = |text: &str| text.trim().parse().map_err(|error| format!("{text}: {error}"));
+    Ok((number(first)?, number(second)?))
+}
+
+/// A way to make a key of a name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Mapping {
+    /// FNV-1a, as pglock and go-pglock's manual do
+    Fnv1a,
+    /// Ruby's with_advisory_lock, without a prefix
+    WithAdvisoryLock,
+    /// sqlx's PgAdvisoryLock
+    Sqlx,
+    /// sqlx's migrations; the name is the database's
+    SqlxMigrations,
 }
 
 #[derive(Debug, Group)]
@@ -308,6 +357,37 @@ mod tests {
             &["x", "--table", "a.b.c", "--", "true"],
         ] {
             assert!(run(words).is_err(), "{words:?}");
+        }
+    }
+
+    fn holders(words: &[&str]) -> Result<Key, clap::Error> {
+        let words = ["pglock", "holders"].iter().chain(words);
+        let Subcommand::Holders(holders) = Args::try_parse_from(words)?.subcommand else {
+            panic!("`holders` is not read as itself")
+        };
+        Ok(holders.key)
+    }
+
+    #[test]
+    fn a_key_is_a_name_or_a_number_or_two() {
+        assert_eq!(holders(&["42"]).unwrap().name.as_deref(), Some("42"));
+        assert_eq!(holders(&["--number", "-42"]).unwrap().number, Some(-42));
+        let lowest = i64::MIN.to_string();
+        assert_eq!(holders(&["--number", &lowest]).unwrap().number, Some(i64::MIN));
+        assert_eq!(holders(&["--pair", "-1,2"]).unwrap().pair, Some((-1, 2)));
+        assert_eq!(holders(&["--pair", "1, -2147483648"]).unwrap().pair, Some((1, i32::MIN)));
+        for words in [
+            &[][..],
+            &["a", "--number", "1"],
+            &["--number", "1", "--pair", "1,2"],
+            &["--number", "9223372036854775808"],
+            &["--number", "1", "--mapping", "sqlx"],
+            &["--pair", "1"],
+            &["--pair", "1,2,3"],
+            &["--pair", "1,2147483648"],
+            &["a", "--mapping", "md5"],
+        ] {
+            assert!(holders(words).is_err(), "{words:?}");
         }
     }
 

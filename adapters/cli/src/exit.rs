@@ -5,7 +5,7 @@ use std::io;
 
 use pglock_tokio::{Error, Failure as Refusal, Holder, Loss};
 
-/// The answer is no: no such lock, a table that is not fit, a token that is not current.
+/// The answer is no: no such lock, a table that is not fit, a token that is not current, nobody.
 pub(crate) const NO: u8 = 1;
 /// Somebody else holds the lock (`--try`, `--probe`).
 pub(crate) const BUSY: u8 = 110;

@@ -19,7 +19,7 @@ TLS (sslmode, as libpq):
 
 Exit codes:
     0  done
-    1  no: not there, not fit, not current
+    1  no: not there, not fit, not current, nobody
   113  no connection to the server (nobody there, login refused), or no answer
   114  the server refused
   115  the command line or a setting makes no sense
@@ -90,6 +90,23 @@ Examples:
 
 pub(crate) const SHOW: &str = "\
 Exit code 1 if there is no such lock.
+";
+
+pub(crate) const HOLDERS: &str = "\
+Of this database only: others have locks of their own, and so has a standby.
+A session that has the lock in both modes comes twice; one whose row has no
+process is a prepared transaction. WAITS FOR names the server processes of
+those that hold the lock, and of those that came before. What the server does
+not tell this role of others' sessions is left blank; pg_read_all_stats helps.
+To end a session: SELECT pg_terminate_backend(PID).
+
+Exit code 1 if nobody holds the lock or waits for it.
+
+Examples:
+  pglock holders invoice-42
+  pglock holders --number 42
+  pglock holders --pair 7,-42
+  pglock holders app_production --mapping sqlx-migrations
 ";
 
 pub(crate) const RELEASE: &str = "\

@@ -6,13 +6,13 @@ use serde::Serialize;
 use crate::args::{List, Server, Show};
 use crate::connect::Place;
 use crate::exit::Failure;
-use crate::{say, words};
+use crate::{columns, say, words};
 
 pub(crate) async fn list(list: &List, server: &Server) -> Result<u8, Failure> {
     let entries = Place::find(server)?.locks().await?.list(&list.prefix).await?;
     if list.json {
         let rows: Vec<_> = entries.iter().map(Json::of).collect();
-        say::answer(&json(&rows)?)?;
+        say::json(&rows)?;
     } else if entries.is_empty() {
         say::line("no locks");
     } else {
@@ -25,7 +25,11 @@ pub(crate) async fn show(show: &Show, server: &Server) -> Result<u8, Failure> {
     let entry = Place::find(server)?.locks().await?.get(&show.name).await?;
     let entry = entry
         .ok_or_else(|| Failure::No(format!("there is no lock {}", words::printable(&show.name))))?;
-    say::answer(&if show.json { json(&Json::of(&entry))? } else { facts(&entry) })?;
+    if show.json {
+        say::json(&Json::of(&entry))?;
+    } else {
+        say::answer(&facts(&entry))?;
+    }
     Ok(0)
 }
 
@@ -62,25 +66,12 @@ impl<'a> Json<'a> {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|error| Failure::System(error.to_string()))
-}
-
 /// The longest data that a list shows, in characters.
 const GLANCE: usize = 40;
 
 fn table(entries: &[Entry]) -> String {
     let head = ["NAME", "HELD BY", "TOKEN", "LEASE", "DATA"].map(String::from);
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(entries.iter().map(row)).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let lines = rows.iter().map(|row| {
-        let cells = row.iter().enumerate().map(|(i, cell)| format!("{cell:0$}", width(i)));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    columns::aligned(head, entries.iter().map(row))
 }
 
 fn row(entry: &Entry) -> [String; 5] {

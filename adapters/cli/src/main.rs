@@ -6,10 +6,12 @@
 )]
 
 mod args;
+mod columns;
 mod connect;
 mod demo;
 mod exit;
 mod help;
+mod holders;
 mod list;
 mod release;
 mod run;
@@ -42,6 +44,7 @@ fn perform(args: Args) -> Result<u8, Failure> {
             Subcommand::Run(run) => run::run(run, &args.server).await,
             Subcommand::List(list) => list::list(&list, &args.server).await,
             Subcommand::Show(show) => list::show(&show, &args.server).await,
+            Subcommand::Holders(holders) => holders::holders(&holders, &args.server).await,
             Subcommand::Release(release) => release::release(&release, &args.server).await,
             Subcommand::Table(table) => table::table(&table, &args.server).await,
             Subcommand::Demo => demo::demo(&args.server).await,

@@ -6,6 +6,8 @@ mod pen;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use serde::Serialize;
+
 pub(crate) use self::pen::Saying;
 
 /// How long words are waited for: for order among them and with what the command writes, and so that the last
@@ -54,6 +56,11 @@ impl Drop for Status {
 
 fn put(text: String) {
     Saying::begin(text).wait(PATIENCE);
+}
+
+/// An answer as JSON.
+pub(crate) fn json(value: &impl Serialize) -> std::io::Result<()> {
+    answer(&serde_json::to_string_pretty(value)?)
 }
 
 /// An answer, on standard output. A reader that has gone away, such as `head`, is no failure.

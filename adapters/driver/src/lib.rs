@@ -43,8 +43,9 @@ pub use options::Options;
 pub use request::Request;
 
 pub use pglock_core::{
-    Backoff, Command, Config, ConfigError, Counters, Drift, Entry, Failure, Foreign, Heartbeat,
-    Holder, Identity, Instant, LockName, NameError, Outcome, Owner, OwnerError, Param, Problem,
-    Query, Row, Rvn, ServerError, SessionKind, Severity, SqlState, Table, TableError, TableReport,
-    Token, Value, Wait,
+    AdvisoryClaim, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryWait, Backoff, Command,
+    Config, ConfigError, Counters, Drift, Entry, Failure, Foreign, Heartbeat, Holder, Identity,
+    Instant, KeyMapping, LockName, NameError, Outcome, Owner, OwnerError, Param, Problem, Query,
+    Row, Rvn, ServerError, SessionKind, Severity, SqlState, Table, TableError, TableReport, Token,
+    TransactionLock, Unfit, Value, Wait,
 };

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{self, BoxFuture, Either};
 use pglock_core::{
-    Answer, Counters, Entry, Failure, LockName, Question, SessionKind, TableReport, Token,
+    AdvisoryClaim, AdvisoryKey, Answer, Counters, Entry, Failure, LockName, Question, SessionKind,
+    TableReport, Token,
 };
 
 use crate::ask::{Ask, Line};
@@ -195,6 +196,33 @@ impl Locks {
     pub async fn evict(&self, name: &str, token: Token) -> Result<Option<Entry>, Error> {
         let name = LockName::new(name)?;
         Ok(self.entries(Question::Evict { name, token }).await?.into_iter().next())
+    }
+
+    /// Tells which sessions hold an advisory lock of this database, and which wait for whom: holders first, then
+    /// whoever has waited longest. Needs no lock table. A standby tells of its own locks, which are others than
+    /// the primary's.
+    ///
+    /// ```
+    /// # use pglock_driver::{Error, Locks};
+    /// # async fn look(locks: &Locks) -> Result<(), Error> {
+    /// for claim in locks.advisory_holders("invoice-42").await? {
+    ///     println!("{:?} {} {:?}", claim.pid, claim.mode, claim.waiting);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the server refuses or gives no answer.
+    pub async fn advisory_holders(
+        &self,
+        key: impl Into<AdvisoryKey>,
+    ) -> Result<Vec<AdvisoryClaim>, Error> {
+        let place = key.into().place();
+        let Answer::AdvisoryClaims(claims) = self.ask(Question::AdvisoryHolders(place)).await?
+        else {
+            return Err(Error::Failed(Failure::Undecodable));
+        };
+        Ok(claims)
     }
 
     /// Creates the table if it is missing, and adds what an older one lacks.

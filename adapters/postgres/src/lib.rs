@@ -18,13 +18,15 @@ mod builder;
 mod connect;
 mod locks;
 mod session;
+pub mod xact;
 
 pub use builder::Builder;
 pub use locks::Locks;
 
 pub use pglock_driver::blocking::{Lock, Request};
 pub use pglock_driver::{
-    Backoff, Config, ConfigError, ConnectError, Counters, Drift, Entry, Error, Failure, Foreign,
-    Heartbeat, Hold, Holder, Identity, Instant, Loss, NameError, Options, OwnerError, Problem,
-    Released, Rvn, ServerError, SessionKind, SqlState, Table, TableError, TableReport, Token, Wait,
+    AdvisoryClaim, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryWait, Backoff, Config,
+    ConfigError, ConnectError, Counters, Drift, Entry, Error, Failure, Foreign, Heartbeat, Hold,
+    Holder, Identity, Instant, KeyMapping, Loss, NameError, Options, OwnerError, Problem, Released,
+    Rvn, ServerError, SessionKind, SqlState, Table, TableError, TableReport, Token, Unfit, Wait,
 };

@@ -58,6 +58,6 @@ impl<C: DerefMut<Target = Client>> Session<C> {
     }
 }
 
-fn sql(param: &Wire) -> &(dyn ToSql + Sync) {
+pub(crate) fn sql(param: &Wire) -> &(dyn ToSql + Sync) {
     param
 }

@@ -21,13 +21,15 @@ mod clock;
 mod connect;
 mod locks;
 mod session;
+pub mod xact;
 
 pub use builder::Builder;
 pub use locks::Locks;
 
 pub use pglock_driver::{
-    Backoff, Config, ConfigError, ConnectError, Counters, Drift, Entry, Error, Failure, Foreign,
-    Heartbeat, Hold, Holder, Identity, Instant, Lock, Loss, NameError, Options, OwnerError,
-    Problem, Released, Request, Rvn, ServerError, SessionKind, SqlState, Table, TableError,
-    TableReport, Token, Wait,
+    AdvisoryClaim, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryWait, Backoff, Config,
+    ConfigError, ConnectError, Counters, Drift, Entry, Error, Failure, Foreign, Heartbeat, Hold,
+    Holder, Identity, Instant, KeyMapping, Lock, Loss, NameError, Options, OwnerError, Problem,
+    Released, Request, Rvn, ServerError, SessionKind, SqlState, Table, TableError, TableReport,
+    Token, Unfit, Wait,
 };

@@ -146,6 +146,6 @@ impl<C: Deref<Target = Client>> Session<C> {
     }
 }
 
-fn sql(param: &Wire) -> &(dyn ToSql + Sync) {
+pub(crate) fn sql(param: &Wire) -> &(dyn ToSql + Sync) {
     param
 }

@@ -14,6 +14,6 @@ mod row;
 mod sqlx;
 
 pub use config::{SETUP, config};
-pub use outcome::{connect_error, outcome, server_error};
+pub use outcome::{connect_error, granted, outcome, server_error};
 pub use param::{Wire, types, wired};
 pub use sqlx::sqlx_key;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::iter;
 
-use pglock_core::{Outcome, ServerError, Severity, SqlState};
+use pglock_core::{Outcome, ServerError, Severity, SqlState, TransactionLock};
 use pglock_driver::ConnectError;
 use tokio_postgres::error::{DbError, Severity as Told};
 use tokio_postgres::{self as pg};
@@ -17,6 +17,14 @@ pub fn outcome(answer: Result<Vec<pg::Row>, pg::Error>) -> Outcome {
         Ok(rows) => Outcome::Rows(rows.iter().map(row).collect()),
         Err(error) => server_error(&error).map_or(Outcome::Lost, Outcome::Failed),
     }
+}
+
+/// Whether a [`TransactionLock`] was granted.
+///
+/// # Errors
+/// As [`TransactionLock::granted`].
+pub fn granted(answer: Result<Vec<pg::Row>, pg::Error>) -> Result<bool, pglock_driver::Error> {
+    Ok(TransactionLock::granted(outcome(answer))?)
 }
 
 /// Why no connection came about; `error` may come from a pool that wraps the driver's own.

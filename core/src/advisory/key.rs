@@ -24,7 +24,7 @@ pub enum AdvisoryPlace {
 
 impl AdvisoryPlace {
     /// What `pg_locks` shows: `classid`, `objid` and `objsubid`.
-    const fn columns(self) -> (u32, u32, u8) {
+    pub(super) const fn columns(self) -> (u32, u32, u8) {
         match self {
             Self::Bigint(number) => {
                 let [a, b, c, d, e, f, g, h] = number.to_be_bytes();

@@ -1,5 +1,7 @@
 //! What a caller can ask of an advisory lock.
 
+use core::fmt;
+
 use super::AdvisoryKey;
 use crate::request::Wait;
 
@@ -18,6 +20,15 @@ impl AdvisoryMode {
     #[must_use]
     pub fn conflicts(self, other: Self) -> bool {
         self == Self::Exclusive || other == Self::Exclusive
+    }
+}
+
+impl fmt::Display for AdvisoryMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exclusive => "exclusive",
+            Self::Shared => "shared",
+        })
     }
 }
 

@@ -95,7 +95,7 @@ impl Call {
     }
 }
 
-fn arguments(place: AdvisoryPlace) -> Vec<Param> {
+pub(super) fn arguments(place: AdvisoryPlace) -> Vec<Param> {
     match place {
         AdvisoryPlace::Bigint(number) => vec![int(number)],
         AdvisoryPlace::Pair(first, second) => vec![int(first.into()), int(second.into())],

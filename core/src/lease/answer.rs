@@ -91,11 +91,7 @@ fn snapshot(values: impl Iterator<Item = Value>) -> Result<Snapshot, Unreadable>
     let ours_count = rvn.is_none_or(Rvn::is_marked) || made(Bug::M64);
     Ok(Snapshot {
         rvn,
-        owner: match owner {
-            Value::Text(owner) => Some(owner),
-            Value::Null => None,
-            Value::Int8(_) | Value::Bool(_) | Value::Bytea(_) => return Err(Unreadable),
-        },
+        owner: text(owner)?,
         lease: milliseconds(&lease)?.filter(|_| ours_count),
         data: match data {
             Value::Bytea(data) => Some(data),
@@ -106,7 +102,15 @@ fn snapshot(values: impl Iterator<Item = Value>) -> Result<Snapshot, Unreadable>
     })
 }
 
-fn number(value: &Value) -> Result<Option<i64>, Unreadable> {
+pub(crate) fn text(value: Value) -> Result<Option<String>, Unreadable> {
+    match value {
+        Value::Text(text) => Ok(Some(text)),
+        Value::Null => Ok(None),
+        Value::Int8(_) | Value::Bool(_) | Value::Bytea(_) => Err(Unreadable),
+    }
+}
+
+pub(crate) fn number(value: &Value) -> Result<Option<i64>, Unreadable> {
     match value {
         Value::Int8(number) => Ok(Some(*number)),
         Value::Null => Ok(None),

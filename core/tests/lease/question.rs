@@ -1,8 +1,8 @@
 //! Questions: asked, asked again, given up, answered; one test for each transition, with exact outputs.
 
 use pglock_core::{
-    Answer, AskError, Entry, Event, Failure, Outcome, Question, QuestionId, Read, Row, ServerError,
-    Severity, Statement, Value, Wait,
+    AdvisoryClaim, AdvisoryMode, Answer, AskError, Entry, Event, Failure, Outcome, Question,
+    QuestionId, Read, Row, ServerError, Severity, Statement, Value, Wait,
 };
 
 use crate::rig::{Door, Rig, acquire, error, failed, foreign, held_row, millis, name_of, secs};
@@ -51,6 +51,7 @@ fn each_question_has_its_statement() {
         (Question::CreateTable, Statement::CreateTable),
         (Question::CheckTable, Statement::CheckTable),
         (Question::DropTable, Statement::DropTable),
+        (Question::AdvisoryHolders(1.into()), Statement::AdvisoryHolders(1.into())),
     ];
     for (question, statement) in statements {
         let mut rig = Rig::new();
@@ -114,10 +115,62 @@ fn a_check_reports_what_is_missing() {
     assert_eq!(problems, [r#"there is no table "locks""#]);
 }
 
+fn claims_of(rows: Vec<Row>) -> Vec<AdvisoryClaim> {
+    match answer_to(Question::AdvisoryHolders(1.into()), rows) {
+        Ok(Answer::AdvisoryClaims(claims)) => claims,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn claim_row(held: bool, waits_for: Value, waited: Value) -> Row {
+    let text = |text: &str| Value::Text(text.into());
+    let session = ["", "ann", "10.0.0.7", "active"].map(text);
+    let claim = [Value::Int8(4711), Value::Bool(!held), Value::Bool(held), waits_for, waited];
+    claim.into_iter().chain(session).collect()
+}
+
+#[test]
+fn holders_and_waiters_are_told_as_the_server_shows_them() {
+    let holder = claim_row(true, Value::Null, Value::Null);
+    let waiter = claim_row(false, Value::Text("17 0 17".into()), Value::Int8(1_500));
+    let claims = claims_of(vec![holder, waiter]);
+    let [holder, waiter] = &claims[..] else { panic!("{claims:?}") };
+    assert_eq!((holder.pid, holder.mode), (Some(4711), AdvisoryMode::Exclusive));
+    assert!(holder.is_held());
+    assert_eq!((holder.application_name.as_deref(), holder.user.as_deref()), (None, Some("ann")));
+    assert_eq!(holder.client_address.as_deref(), Some("10.0.0.7"));
+    assert_eq!(holder.state.as_deref(), Some("active"));
+    let wait = waiter.waiting.as_ref().unwrap();
+    assert_eq!(waiter.mode, AdvisoryMode::Shared);
+    assert_eq!((&wait.waits_for[..], wait.waited), (&[17, 0, 17][..], Some(millis(1_500))));
+}
+
+/// A prepared transaction, and a session of another role; a clock that was set back, and a wait that is over.
+#[test]
+fn what_cannot_be_seen_of_a_session_is_left_out() {
+    let hidden = [Value::Null, Value::Bool(false), Value::Bool(true)];
+    let hidden = hidden.into_iter().chain(std::iter::repeat_n(Value::Null, 6)).collect();
+    let set_back = claim_row(false, Value::Text(String::new()), Value::Int8(-3));
+    let claims = claims_of(vec![hidden, set_back, claim_row(false, Value::Null, Value::Null)]);
+    let [hidden, set_back, over] = &claims[..] else { panic!("{claims:?}") };
+    assert_eq!((hidden.pid, hidden.user.as_deref(), hidden.state.as_deref()), (None, None, None));
+    let wait = |claim: &AdvisoryClaim| claim.waiting.clone().map(|it| (it.waits_for, it.waited));
+    assert_eq!(wait(set_back), Some((vec![], Some(secs(0)))));
+    assert_eq!(wait(over), Some((vec![], None)));
+}
+
 #[test]
 fn unreadable_rows_are_told_as_such() {
     let one_bad = vec![held_row(foreign(1), 7_000), Row(vec![])];
     assert_eq!(answer_to(get(), one_bad), Err(Failure::Undecodable));
+    let held = || claim_row(true, Value::Null, Value::Null);
+    let unknown_process = claim_row(false, Value::Text("x".into()), Value::Null);
+    let mut too_large = held();
+    too_large.0[0] = Value::Int8(i64::MAX);
+    for bad in [held_row(foreign(1), 7_000), unknown_process, too_large] {
+        let answer = answer_to(Question::AdvisoryHolders(1.into()), vec![held(), bad]);
+        assert_eq!(answer, Err(Failure::Undecodable));
+    }
     assert_eq!(answer_to(Question::CheckTable, vec![Row(vec![])]), Err(Failure::Undecodable));
 }
 

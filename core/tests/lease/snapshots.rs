@@ -39,6 +39,7 @@ fn sql() {
     statements.push(Statement::Read(pglock_core::Read::One(name_of("a"))));
     statements.push(Statement::Read(pglock_core::Read::All { prefix: "a".into() }));
     statements.extend([Statement::CreateTable, Statement::CheckTable, Statement::DropTable]);
+    statements.push(Statement::AdvisoryHolders((-1, 2).into()));
     for statement in &statements {
         let query = sql.query(statement);
         let types: Vec<_> = query.params.iter().map(pglock_core::Param::type_name).collect();

@@ -34,3 +34,6 @@ SELECT 'column'::text, attname::text, format_type(atttypid, atttypmod) FROM pg_a
 -- ()
 DO $pglock$ BEGIN PERFORM set_config('client_min_messages', 'warning', true); PERFORM set_config('lock_timeout', '2s', true); IF NOT to_regclass('"app"."locks"') IS NULL THEN DROP TABLE "app"."locks"; DROP SEQUENCE IF EXISTS "app"."locks_rvn"; DROP SEQUENCE IF EXISTS "app"."locks_token"; END IF; END $pglock$;
 
+-- (int8, int8, int8)
+SELECT l.pid::int8, l.mode = 'ShareLock', l.granted, CASE WHEN NOT l.granted THEN array_to_string(pg_blocking_pids(l.pid), ' ') END, (extract(epoch FROM clock_timestamp() - (to_jsonb(l) ->> 'waitstart')::timestamptz) * 1000)::int8 AS waited, a.application_name, a.usename::text, host(a.client_addr), a.state FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND l.classid = $1::int8::oid AND l.objid = $2::int8::oid AND l.objsubid = $3::int8 ORDER BY l.granted DESC, waited DESC NULLS LAST, l.pid, l.mode;
+

@@ -123,6 +123,7 @@ impl Gist {
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
+            | Statement::AdvisoryHolders(_)
             | _ => Self { verb: "look", names: Vec::new() },
         }
     }
@@ -166,6 +167,7 @@ pub(crate) fn shown(
         | Statement::DropTable
         | Statement::Mark(_)
         | Statement::Listen
+        | Statement::AdvisoryHolders(_)
         | _ => return None,
     };
     let Outcome::Rows(rows) = outcome else { return None };

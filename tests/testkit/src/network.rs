@@ -396,6 +396,7 @@ pub(crate) fn lock_timeout(statement: &Statement) -> u64 {
         | Statement::CheckTable
         | Statement::DropTable
         | Statement::Listen
+        | Statement::AdvisoryHolders(_)
         | _ => SESSION_LOCK_TIMEOUT,
     };
     // PostgreSQL counts in whole milliseconds, and zero would mean for ever.

@@ -82,6 +82,7 @@ fn own(statement: &Statement) -> impl Iterator<Item = &LockName> {
         | Statement::DropTable
         | Statement::Mark(_)
         | Statement::Listen
+        | Statement::AdvisoryHolders(_)
         | _ => (None, &[]),
     };
     one.into_iter().chain(many.iter().map(|lock| &lock.name))

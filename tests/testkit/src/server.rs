@@ -170,7 +170,8 @@ impl Server {
                 return Outcome::Rows(Vec::new());
             }
             Statement::CheckTable => return Outcome::Rows(self.describe()),
-            Statement::Listen => return Outcome::Rows(Vec::new()),
+            // Nobody takes advisory locks on this server.
+            Statement::Listen | Statement::AdvisoryHolders(_) => return Outcome::Rows(Vec::new()),
             Statement::Acquire(_)
             | Statement::Release(_)
             | Statement::Renew(_)
@@ -202,6 +203,7 @@ impl Server {
             | Statement::CheckTable
             | Statement::DropTable
             | Statement::Listen
+            | Statement::AdvisoryHolders(_)
             | _ => Vec::new(),
         };
         self.notifications.extend(changes.iter().skip(before).filter_map(notification));
@@ -234,6 +236,7 @@ impl Server {
             | Statement::CheckTable
             | Statement::DropTable
             | Statement::Listen
+            | Statement::AdvisoryHolders(_)
             | _ => return None,
         };
         (fits && table.locked.contains(name)).then_some(name)
@@ -331,7 +334,7 @@ fn notification(change: &Change) -> Option<String> {
 }
 
 fn writes(statement: &Statement) -> bool {
-    !matches!(statement, Statement::Read(_) | Statement::CheckTable)
+    !matches!(statement, Statement::Read(_) | Statement::CheckTable | Statement::AdvisoryHolders(_))
 }
 
 /// The outcome of a statement that failed without ending its session.

@@ -301,6 +301,7 @@ impl World {
             | Statement::DropTable
             | Statement::Mark(_)
             | Statement::Listen
+            | Statement::AdvisoryHolders(_)
             | _ => Vec::new(),
         }
     }

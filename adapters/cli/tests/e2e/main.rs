@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod advisory;
 mod demo;
 mod looking;
 mod loss;

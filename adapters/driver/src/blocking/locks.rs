@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pglock_core::{Counters, Entry, TableReport, Token};
+use pglock_core::{AdvisoryClaim, AdvisoryKey, Counters, Entry, TableReport, Token};
 use pollster::FutureExt;
 
 use super::connect::Connect;
@@ -146,6 +146,19 @@ impl Locks {
     /// When the name cannot be, the server refuses or gives no answer.
     pub fn evict(&self, name: &str, token: Token) -> Result<Option<Entry>, Error> {
         self.inner.evict(name, token).block_on()
+    }
+
+    /// Tells which sessions hold an advisory lock of this database, and which wait for whom: holders first, then
+    /// whoever has waited longest. Needs no lock table. A standby tells of its own locks, which are others than
+    /// the primary's.
+    ///
+    /// # Errors
+    /// When the server refuses or gives no answer.
+    pub fn advisory_holders(
+        &self,
+        key: impl Into<AdvisoryKey>,
+    ) -> Result<Vec<AdvisoryClaim>, Error> {
+        self.inner.advisory_holders(key).block_on()
     }
 
     /// Creates the table if it is missing, and adds what an older one lacks.

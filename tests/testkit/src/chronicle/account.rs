@@ -123,6 +123,7 @@ pub(crate) fn deed(statement: &Statement) -> Deed {
         | Statement::CheckTable
         | Statement::DropTable
         | Statement::Listen
+        | Statement::AdvisoryHolders(_)
         | _ => Deed::Other,
     }
 }

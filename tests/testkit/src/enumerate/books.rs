@@ -103,6 +103,7 @@ impl Books {
             | Statement::DropTable
             | Statement::Mark(_)
             | Statement::Listen
+            | Statement::AdvisoryHolders(_)
             | _ => broken("S6", format!("{request} has changed the row")),
         }
     }

@@ -121,6 +121,7 @@ impl fmt::Display for Request {
             | Statement::DropTable
             | Statement::Mark(_)
             | Statement::Listen
+            | Statement::AdvisoryHolders(_)
             | _ => "statement",
         };
         write!(f, "{}'s {kind} #{}", self.who, self.command.as_u64())

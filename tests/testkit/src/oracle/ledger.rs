@@ -223,6 +223,7 @@ impl Book {
                     | Statement::CheckTable
                     | Statement::DropTable
                     | Statement::Listen
+                    | Statement::AdvisoryHolders(_)
                     | _ => broken(
                         "O2",
                         "a statement has written that no client of its own accord sends",

@@ -336,6 +336,7 @@ fn a_standby_reads_and_refuses_the_rest() {
     }
     assert_eq!(rows(&mut server, &Statement::Read(Read::One(name("a")))).len(), 1);
     assert!(!rows(&mut server, &Statement::CheckTable).is_empty());
+    assert_eq!(rows(&mut server, &Statement::AdvisoryHolders(1.into())), Vec::new());
 }
 
 #[test]
