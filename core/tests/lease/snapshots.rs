@@ -2,25 +2,15 @@
 //! review. `PGLOCK_BLESS=1 cargo test -p pglock-core` writes them anew.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
-use std::{env, fs};
 
 use pglock_core::{
     Amendment, Command, Event, Evict, LockId, Mark, Outcome, Output, Reason, Row, ServerError,
     Severity, Sql, SqlState, Statement, Table, Token, Value, Wait, Wake,
 };
 
+use crate::common::check;
 use crate::rig::{Rig, foreign, free, granted, held_row, name_of, refused, secs, verdict};
-
-fn check(file: &str, now: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(file);
-    if env::var_os("PGLOCK_BLESS").is_some() {
-        fs::write(&path, now).unwrap();
-    }
-    let before = fs::read_to_string(&path).unwrap_or_default();
-    assert!(before == now, "{file} has changed; bless it if that is meant:\n{now}");
-}
 
 #[test]
 fn sql() {
