@@ -226,16 +226,25 @@ impl Spot {
         self.takes.iter().any(|take| take.taker == taker && take.mode == mode)
     }
 
-    /// How many of those who wait longest may have the lock together, as far as this client is concerned.
+    /// Whether nobody else of this client has the lock in a way that keeps the waiter out.
+    fn fits(&self, waiter: &Waiter) -> bool {
+        let mut others = self.takes.iter().filter(|take| take.taker != waiter.taker);
+        !others.any(|take| take.mode.conflicts(waiter.mode))
+    }
+
+    /// The one who waits longest, if its turn has come as far as this client is concerned.
+    fn head(&self) -> Option<&Waiter> {
+        self.queue.front().filter(|head| self.fits(head))
+    }
+
+    /// How many of those who wait longest may have the lock together by one statement.
     fn admissible(&self) -> usize {
-        let fits = |waiter: &Waiter, before: usize| {
-            let mut others = self.takes.iter().filter(|take| take.taker != waiter.taker);
-            let mut earlier =
-                self.queue.iter().take(before).filter(|earlier| earlier.taker != waiter.taker);
-            !others.any(|take| take.mode.conflicts(waiter.mode))
-                && !earlier.any(|earlier| earlier.mode.conflicts(waiter.mode))
+        let Some(head) = self.head() else { return 0 };
+        let joins = |waiter: &&Waiter| {
+            waiter.mode == head.mode
+                && (waiter.taker == head.taker || !waiter.mode.conflicts(head.mode))
         };
-        self.queue.iter().enumerate().take_while(|(before, waiter)| fits(waiter, *before)).count()
+        self.queue.iter().take_while(joins).take_while(|waiter| self.fits(waiter)).count()
     }
 
     /// What the server is to do next, and when. What is not needed goes first.
@@ -250,10 +259,7 @@ impl Spot {
             }
             Side::Held | Side::Free => None,
         });
-        unlock.or_else(|| {
-            let head = self.queue.front().filter(|_| self.admissible() > 0)?;
-            Some((Errand::Try(head.mode), self.next_try))
-        })
+        unlock.or_else(|| self.head().map(|head| (Errand::Try(head.mode), self.next_try)))
     }
 
     // What happens.
@@ -306,7 +312,7 @@ impl Spot {
         *self.side_mut(mode) = Side::Held;
         self.failures = 0;
         self.answer_came();
-        if self.admissible() > 0 && self.queue.front().is_some_and(|head| head.mode == mode) {
+        if self.head().is_some_and(|head| head.mode == mode) {
             self.admit(context);
         }
     }
@@ -439,11 +445,9 @@ impl Spot {
 
     /// Admits whoever may share what the session holds, and tells tries that they would have to wait.
     fn proceed(&mut self, context: &mut Context<'_>) {
-        while self.admissible() > 0
-            && self
-                .queue
-                .front()
-                .is_some_and(|head| self.side(head.mode) == Side::Held && self.is_in_use(head.mode))
+        while self
+            .head()
+            .is_some_and(|head| self.side(head.mode) == Side::Held && self.is_in_use(head.mode))
         {
             self.admit(context);
         }
