@@ -338,7 +338,9 @@ impl Spot {
         for take in self.leaving.extract_if(.., |take| take.mode == mode) {
             context.tell(Event::Released { lock: take.lock, confirmed: true });
         }
-        if let Some(error) = self.trouble.take() {
+        if MODES.into_iter().all(|mode| self.side(mode) != Side::Doubtful)
+            && let Some(error) = self.trouble.take()
+        {
             self.settled(&error, context);
         }
     }

@@ -215,6 +215,22 @@ fn the_other_mode_is_left_as_it_was() {
     rig.give_back(shared, 1, SHARED);
 }
 
+/// The exclusive lock is given back while the shared one is in doubt.
+#[test]
+fn the_release_of_the_other_mode_settles_nothing() {
+    let mut rig = Rig::new();
+    let exclusive = rig.first_as(ANN, 1, EXCLUSIVE);
+    let tried = rig.ask_as(ANN, 1, SHARED, Wait::Try);
+    let command = rig.expect(try_(1, SHARED));
+    rig.release(exclusive);
+    rig.answer(&command, failed(FULL));
+    rig.grant(unlock(1, EXCLUSIVE));
+    assert_eq!(rig.event(), released(exclusive), "the try may have been granted");
+    rig.grant(unlock(1, SHARED));
+    let failure = Failure::LockTableFull(error(FULL));
+    assert_eq!(rig.event(), Event::Failed { lock: tried, failure });
+}
+
 #[test]
 fn a_doubt_ends_with_its_session() {
     for outcome in [Outcome::Lost, Outcome::Failed(fatal("57P01")), failed("26000")] {
