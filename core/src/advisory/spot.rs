@@ -353,6 +353,8 @@ impl Spot {
                 *self.side_mut(mode) = Side::Doubtful;
                 self.next_try = context.now;
                 self.trouble = Some(error.clone());
+                let asked = self.queue.iter_mut().filter(|waiter| waiter.asked);
+                asked.for_each(|waiter| waiter.note_trouble(error));
             }
             Some(Errand::Unlock(mode)) => {
                 *self.side_mut(mode) = Side::Doubtful;
@@ -378,7 +380,7 @@ impl Spot {
         };
         self.failures = self.failures.saturating_add(1);
         self.next_try = context.after_pause(self.failures);
-        for mut waiter in mem::take(&mut self.queue) {
+        for waiter in mem::take(&mut self.queue) {
             match &failure {
                 _ if waiter.asked && !waiter.waits_its_turn() && made(Bug::M54) => {
                     context.tell(Event::Busy { lock: waiter.lock, holder: None });
@@ -386,12 +388,7 @@ impl Spot {
                 Some(failure) if waiter.asked => {
                     context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
                 }
-                Some(_) | None => {
-                    if waiter.asked {
-                        waiter.note_trouble(error);
-                    }
-                    self.queue.push_back(waiter);
-                }
+                Some(_) | None => self.queue.push_back(waiter),
             }
         }
         self.answer_came();
@@ -417,10 +414,13 @@ impl Spot {
                 }
             });
         }
+        if self.errand.is_some() || self.trouble.is_some() {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.next_try = context.after_pause(self.failures);
         self.queue.iter_mut().for_each(|waiter| waiter.asked = false);
         (self.exclusive, self.shared) = (Side::Free, Side::Free);
         (self.errand, self.trouble) = (None, None);
-        self.next_try = context.now;
         self.proceed(context);
     }
 

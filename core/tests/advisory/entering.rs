@@ -139,6 +139,55 @@ fn an_error_that_passes_is_survived_with_growing_pauses() {
     }
 }
 
+/// Here a session can be marked, and yet no try comes through on it.
+#[test]
+fn a_session_that_breaks_with_each_try_is_opened_again_with_growing_pauses() {
+    for outcome in [
+        Outcome::Lost,
+        failed("26000"),
+        Outcome::Failed(fatal("57P01")),
+        Outcome::Rows(vec![Row(vec![Value::Null])]),
+        Outcome::Rows(vec![]),
+    ] {
+        let mut rig = Rig::new();
+        let lock = rig.ask(1, Wait::ForEver);
+        while rig.opened.len() < 11 {
+            rig.enter();
+            let command = rig.until(try_(1, EXCLUSIVE));
+            rig.answer(&command, outcome.clone());
+            rig.drain();
+        }
+        assert_growing(&gaps(&rig));
+        rig.enter();
+        let command = rig.until(try_(1, EXCLUSIVE));
+        rig.say(&command, true);
+        rig.acquired(&[lock]);
+    }
+}
+
+#[test]
+fn a_try_tells_the_last_trouble_when_its_patience_ends() {
+    for trouble in [failed("57014"), Outcome::Failed(fatal("57014"))] {
+        let mut rig = Rig::new();
+        let lock = rig.ask(1, Wait::Try);
+        rig.enter();
+        let start = rig.now;
+        let command = rig.expect(try_(1, EXCLUSIVE));
+        rig.answer(&command, trouble.clone());
+        rig.door = Door::Shut(None);
+        if let Some(unlock) = {
+            rig.drain();
+            rig.commands.pop()
+        } {
+            rig.answer(&unlock, Outcome::Lost);
+        }
+        let Outcome::Failed(error) = trouble else { panic!() };
+        let failure = Failure::Unreachable(Some(error));
+        assert_eq!(rig.until_event(), Event::Failed { lock, failure });
+        assert_eq!(rig.now.since(start), secs(10));
+    }
+}
+
 #[test]
 fn a_trouble_on_entering_is_kept_for_the_message() {
     let mut rig = Rig::new();
