@@ -13,7 +13,7 @@ use super::waiter::Waiter;
 use crate::bugs::{Bug, made};
 use crate::config::Config;
 use crate::context::Context;
-use crate::error::{Failure, ServerError, Standing};
+use crate::error::{Failure, ServerError};
 use crate::event::{Event, LossCause};
 use crate::output::{LockId, Outcome, SessionId};
 use crate::request::AskError;
@@ -234,7 +234,7 @@ impl AdvisoryLocks {
 
     /// The server says why there is no session. If that is for good, those who have had no answer yet are told.
     pub(crate) fn cannot_connect(&mut self, error: &ServerError, context: &mut Context<'_>) {
-        if error.standing() == Standing::Refused {
+        if error.is_for_good() {
             let failure = Failure::Server(error.clone());
             let unanswered = |waiter: &Waiter| !waiter.answered;
             self.for_each_spot(|spot| spot.fail_waiters(&failure, unanswered, context));

@@ -106,6 +106,23 @@ fn an_answer_that_is_none_fails_whoever_waits() {
     }
 }
 
+#[test]
+fn an_error_for_good_is_told_and_the_session_closed() {
+    for code in ["42883", "42501", "0A000"] {
+        let mut rig = Rig::new();
+        let locks = [rig.ask(1, Wait::ForEver), rig.ask(1, Wait::Try), rig.ask(2, Wait::Try)];
+        let enter = rig.expect(Call::Enter);
+        rig.events();
+        rig.answer(&enter, failed(code));
+        let failure = Failure::Server(error(code));
+        let told =
+            [locks[0], locks[2]].map(|lock| Event::Failed { lock, failure: failure.clone() });
+        assert_eq!(rig.events(), told, "{code}");
+        assert_eq!(rig.closed, [enter.session()]);
+        assert_eq!(rig.drain().at, None);
+    }
+}
+
 /// The gaps between the first connections that are asked for.
 fn gaps(rig: &Rig) -> Vec<Duration> {
     rig.opened.windows(2).map(|pair| pair[1].1.since(pair[0].1)).collect()
