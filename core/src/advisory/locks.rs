@@ -194,7 +194,7 @@ impl AdvisoryLocks {
         match unfit {
             Ok(()) => Fate::Keep,
             Err(failure) => {
-                self.for_each_spot(|spot| spot.fail_waiters(&failure, |_| true, context));
+                self.for_each_spot(|spot| spot.fail_waiters(&failure, context));
                 Fate::GiveUp(LossCause::SessionEnded)
             }
         }
@@ -236,8 +236,7 @@ impl AdvisoryLocks {
     pub(crate) fn cannot_connect(&mut self, error: &ServerError, context: &mut Context<'_>) {
         if error.is_for_good() {
             let failure = Failure::Server(error.clone());
-            let unanswered = |waiter: &Waiter| !waiter.answered;
-            self.for_each_spot(|spot| spot.fail_waiters(&failure, unanswered, context));
+            self.for_each_spot(|spot| spot.fail_unanswered(&failure, context));
         } else {
             self.for_each_spot(|spot| spot.note_trouble(error));
         }
@@ -245,7 +244,7 @@ impl AdvisoryLocks {
 
     /// Everybody who waits is told why nobody can be served any more.
     pub(crate) fn fail_waiters(&mut self, failure: &Failure, context: &mut Context<'_>) {
-        self.for_each_spot(|spot| spot.fail_waiters(failure, |_| true, context));
+        self.for_each_spot(|spot| spot.fail_waiters(failure, context));
     }
 
     /// A session is gone, and with it all that it held.

@@ -191,7 +191,7 @@ impl Spot {
             && self.queue.is_empty()
             && self.leaving.is_empty()
             && self.errand.is_none()
-            && MODES.into_iter().all(|mode| self.side(mode) == Side::Free)
+            && self.is_free()
     }
 
     /// When the server is to be asked next.
@@ -216,6 +216,11 @@ impl Spot {
             AdvisoryMode::Exclusive => &mut self.exclusive,
             AdvisoryMode::Shared => &mut self.shared,
         }
+    }
+
+    /// Whether the session holds nothing here.
+    fn is_free(&self) -> bool {
+        MODES.into_iter().all(|mode| self.side(mode) == Side::Free)
     }
 
     fn is_in_use(&self, mode: AdvisoryMode) -> bool {
@@ -424,15 +429,27 @@ impl Spot {
         self.proceed(context);
     }
 
+    /// The server cannot be reached: whoever has never had an answer is told at once. Behind a lock of this very
+    /// client nobody has needed one.
+    pub(super) fn fail_unanswered(&mut self, failure: &Failure, context: &mut Context<'_>) {
+        if self.is_free() {
+            self.fail_those(|waiter| !waiter.answered, failure, context);
+        }
+    }
+
     /// Nobody who waits can have the lock.
-    pub(super) fn fail_waiters(
+    pub(super) fn fail_waiters(&mut self, failure: &Failure, context: &mut Context<'_>) {
+        self.fail_those(|_| true, failure, context);
+    }
+
+    fn fail_those(
         &mut self,
+        chosen: impl Fn(&Waiter) -> bool,
         failure: &Failure,
-        whom: impl Fn(&Waiter) -> bool,
         context: &mut Context<'_>,
     ) {
         for waiter in mem::take(&mut self.queue) {
-            if whom(&waiter) {
+            if chosen(&waiter) {
                 context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
             } else {
                 self.queue.push_back(waiter);

@@ -236,6 +236,24 @@ fn a_connection_refused_for_good_fails_those_who_never_had_an_answer() {
     rig.acquired(&[answered]);
 }
 
+/// The connection for leases is refused, and that for advisory locks works.
+#[test]
+fn a_refusal_for_good_does_not_end_the_wait_for_an_own_lock() {
+    let mut rig = Rig::new();
+    let lock = rig.first(1);
+    let waiter = rig.ask(1, Wait::ForEver);
+    rig.door = Door::Shut(Some(fatal("28P01")));
+    rig.client.ask(pglock_core::Question::CheckTable, rig.now).unwrap();
+    assert!(matches!(rig.event(), Event::Answered { .. }));
+    rig.release(lock);
+    rig.grant(super::rig::unlock(1, EXCLUSIVE));
+    rig.grant(try_(1, EXCLUSIVE));
+    assert_eq!(
+        rig.events(),
+        [super::rig::released(lock), Event::AdvisoryAcquired { lock: waiter }]
+    );
+}
+
 #[test]
 fn a_connection_that_does_not_open_is_given_up_and_another_asked_for() {
     let mut rig = Rig::new();
