@@ -109,3 +109,27 @@ fn at_the_clocks_end_nobody_is_left_waiting() {
         assert_eq!(rig.drain().at, None);
     }
 }
+
+/// A lock that was held to the very end could not be lost any more.
+#[test]
+fn at_the_clocks_end_nothing_is_held() {
+    let end = Instant::from_nanos(u64::MAX - 1);
+    let mut rig = Rig::new();
+    rig.now = Instant::from_nanos(u64::MAX - 20_000_000_000);
+    let lock = rig.first(1);
+    let look = rig.until(pglock_core::Call::Look);
+    rig.now = rig.now.checked_add(secs(3)).unwrap();
+    rig.say(&look, true);
+    rig.events();
+    let look = rig.until(pglock_core::Call::Look);
+    rig.say(&look, true);
+    assert_eq!(rig.client.valid_until(lock), Some(end));
+    rig.events();
+    rig.now = end;
+    let told = rig.events();
+    assert_eq!(told.last(), Some(&lost(lock)), "{told:?}");
+    assert_eq!(rig.held(), []);
+    rig.client.shut_down(rig.now);
+    rig.drain();
+    assert!(rig.client.is_shut_down());
+}
