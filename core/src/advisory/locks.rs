@@ -202,7 +202,9 @@ impl AdvisoryLocks {
 
     fn hear(&mut self, call: Call, yes: bool, context: &mut Context<'_>) -> Fate {
         self.post.heard();
+        let late = self.post.valid_until(context.config).is_some_and(|until| until <= context.now);
         let verdict = match call {
+            Call::Try(..) if late => return Fate::GiveUp(LossCause::SessionEnded),
             Call::Enter => Verdict::Sound,
             Call::Look => {
                 self.tell_renewed(context);

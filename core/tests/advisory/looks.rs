@@ -202,6 +202,22 @@ fn every_answer_is_a_sign_of_life() {
 }
 
 #[test]
+fn an_answer_that_comes_too_late_grants_nothing() {
+    let mut rig = Rig::new().open();
+    let lock = rig.ask(1, Wait::ForEver);
+    let command = rig.expect(try_(1, EXCLUSIVE));
+    // The process is stopped: the reply has come, but the clock has run on.
+    rig.now = rig.now.checked_add(secs(15)).unwrap();
+    rig.say(&command, true);
+    assert_eq!(rig.held(), []);
+    rig.enter();
+    assert_eq!((rig.events(), &rig.closed[..]), (vec![], &[command.session()][..]));
+    rig.commands.clear();
+    rig.cancel(lock);
+    assert_eq!(rig.event(), Event::Cancelled { lock });
+}
+
+#[test]
 fn a_release_that_is_confirmed_too_late_is_confirmed() {
     let mut rig = Rig::new();
     let lock = rig.first(1);
