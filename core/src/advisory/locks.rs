@@ -150,6 +150,9 @@ impl AdvisoryLocks {
         if self.post.session() != Some(session) {
             return Some(self.post.enter(session, context));
         }
+        if self.held.is_empty() {
+            self.post.put_off_look(context);
+        }
         if self.look_due().is_some_and(|due| due <= context.now) {
             return self.post.send(Call::Look, context);
         }

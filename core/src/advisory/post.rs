@@ -128,10 +128,18 @@ impl Post {
     pub(super) fn send(&mut self, call: Call, context: &Context<'_>) -> Option<Advisory> {
         let Stage::Ready(ready) = &mut self.stage else { return None };
         ready.sent = context.now;
+        let mark = ready.mark;
         if call == Call::Look {
+            self.put_off_look(context);
+        }
+        Some(Advisory { mark, call })
+    }
+
+    /// There is no need to look now: a look is sent, or something else while nothing is held.
+    pub(super) fn put_off_look(&mut self, context: &Context<'_>) {
+        if let Stage::Ready(ready) = &mut self.stage {
             ready.look = context.now.saturating_add(context.config.silence / 3);
         }
-        Some(Advisory { mark: ready.mark, call })
     }
 
     /// The session answers.

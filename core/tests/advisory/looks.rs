@@ -73,6 +73,21 @@ fn nobody_looks_while_nothing_is_held() {
 }
 
 #[test]
+fn looks_begin_when_a_lock_is_taken_and_end_when_the_last_is_released() {
+    let mut rig = Rig::new().open();
+    rig.pass(secs(3_600));
+    let start = rig.now;
+    let lock = rig.hold(1);
+    rig.silent();
+    let look = rig.until(Call::Look);
+    assert_eq!(rig.now.since(start), secs(5), "the try was a sign of life");
+    rig.say(&look, true);
+    rig.renewed(&[lock], rig.now);
+    rig.give_back(lock, 1, EXCLUSIVE);
+    assert_eq!(rig.drain().at, None);
+}
+
+#[test]
 fn a_look_that_is_due_goes_before_everything_else() {
     let mut rig = Rig::new();
     let lock = rig.first(1);
