@@ -1,15 +1,16 @@
-//! The texts of the statements as a checked-in file, and the words of what is refused.
-//! `PGLOCK_BLESS=1 cargo test -p pglock-core` writes the file anew.
+//! The texts of the statements and the transition table as checked-in files, and the words of what is refused.
+//! `PGLOCK_BLESS=1 cargo test -p pglock-core` writes the files anew.
 
 use std::fmt::Write;
 
 use pglock_core::{
-    Advisory, AdvisoryKey, AdvisoryPlace, AskError, Call, Failure, Param, Sql, Statement, Table,
-    Unfit,
+    Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AskError, Call, Command, Failure, OwnerId,
+    Param, Sql, Statement, Table, Unfit, Wait,
 };
 
 use crate::common::check;
-use crate::rig::{EXCLUSIVE, SHARED, error};
+use crate::common::table::{Happening, Stage, check_transitions};
+use crate::rig::{ANN, BOB, EXCLUSIVE, Rig, SHARED, bools, call_of, error, failed, unlock};
 
 #[test]
 fn sql() {
@@ -33,6 +34,143 @@ fn sql() {
         writeln!(text, "-- {call:?} ({})\n{};\n", params.join(", "), query.text).unwrap();
     }
     check("advisory.sql", &text);
+}
+
+#[test]
+fn transitions() {
+    let stages: &[(&str, Stage)] = &[
+        ("waiting, a session being marked", entering),
+        ("waiting, asked", waiting),
+        ("waiting, between two tries", resting),
+        ("waiting behind an own lock", queued),
+        ("trying", trying),
+        ("trying alone what is shared", upgrading),
+        ("held, idle", idle),
+        ("held twice, idle", stacked),
+        ("held, looked after", looking),
+        ("in doubt after a try", doubtful),
+        ("releasing", releasing),
+        ("in doubt after a release", unlocking_again),
+        ("cancelled while asked", cancelled),
+    ];
+    check_transitions("advisory_transitions.txt", stages, HAPPENINGS, name);
+}
+
+fn entering(rig: &mut Rig) -> Command {
+    rig.ask_as(ANN, 1, EXCLUSIVE, Wait::ForEver);
+    rig.command()
+}
+
+fn waiting(rig: &mut Rig) -> Command {
+    rig.ask_as(ANN, 1, EXCLUSIVE, Wait::ForEver);
+    rig.enter();
+    rig.command()
+}
+
+fn resting(rig: &mut Rig) -> Command {
+    let command = waiting(rig);
+    rig.say(&command, false);
+    command
+}
+
+fn queued(rig: &mut Rig) -> Command {
+    let command = idle(rig);
+    rig.ask_as(BOB, 1, EXCLUSIVE, Wait::ForEver);
+    command
+}
+
+fn trying(rig: &mut Rig) -> Command {
+    rig.ask_as(ANN, 1, EXCLUSIVE, Wait::Try);
+    rig.enter();
+    rig.command()
+}
+
+fn upgrading(rig: &mut Rig) -> Command {
+    rig.first_as(ANN, 1, SHARED);
+    rig.ask_as(ANN, 1, EXCLUSIVE, Wait::Try);
+    rig.command()
+}
+
+fn idle(rig: &mut Rig) -> Command {
+    let command = waiting(rig);
+    rig.say(&command, true);
+    command
+}
+
+fn stacked(rig: &mut Rig) -> Command {
+    let command = idle(rig);
+    rig.ask_as(ANN, 1, EXCLUSIVE, Wait::Try);
+    command
+}
+
+fn looking(rig: &mut Rig) -> Command {
+    idle(rig);
+    rig.until(Call::Look)
+}
+
+fn doubtful(rig: &mut Rig) -> Command {
+    let command = waiting(rig);
+    rig.answer(&command, failed("53200"));
+    rig.expect(unlock(1, EXCLUSIVE))
+}
+
+fn releasing(rig: &mut Rig) -> Command {
+    idle(rig);
+    rig.release(rig.last.unwrap());
+    rig.expect(unlock(1, EXCLUSIVE))
+}
+
+fn unlocking_again(rig: &mut Rig) -> Command {
+    let command = releasing(rig);
+    rig.answer(&command, failed("57014"));
+    rig.expect(unlock(1, EXCLUSIVE))
+}
+
+fn cancelled(rig: &mut Rig) -> Command {
+    let command = waiting(rig);
+    rig.cancel(rig.last.unwrap());
+    command
+}
+
+const HAPPENINGS: &[(&str, Happening)] = &[
+    ("true", |rig, command, _| answer(rig, command, true)),
+    ("false", |rig, command, _| answer(rig, command, false)),
+    ("another mark", |rig, command, _| {
+        rig.null(command);
+        true
+    }),
+    ("error 53200, no room", |rig, command, _| {
+        rig.answer(command, failed("53200"));
+        true
+    }),
+    ("its owner tries it too", |rig, _, _| ask(rig, ANN, EXCLUSIVE, Wait::Try)),
+    ("its owner tries to share it", |rig, _, _| ask(rig, ANN, SHARED, Wait::Try)),
+    ("another tries it", |rig, _, _| ask(rig, BOB, EXCLUSIVE, Wait::Try)),
+    ("another waits", |rig, _, _| ask(rig, BOB, EXCLUSIVE, Wait::ForEver)),
+];
+
+fn ask(rig: &mut Rig, owner: Option<OwnerId>, mode: AdvisoryMode, wait: Wait) -> bool {
+    rig.ask_as(owner, 1, mode, wait);
+    true
+}
+
+/// Of a session that is marked, whether it is fit.
+fn answer(rig: &mut Rig, command: &Command, yes: bool) -> bool {
+    let row = if call_of(command) == Call::Enter { bools(&[yes; 3]) } else { bools(&[yes]) };
+    rig.rows(command, vec![row]);
+    true
+}
+
+const fn name(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Advisory(Advisory { call: Call::Enter, .. }) => "enter",
+        Statement::Advisory(Advisory { call: Call::Look, .. }) => "look",
+        Statement::Advisory(Advisory { call: Call::Try(_, EXCLUSIVE), .. }) => "try",
+        Statement::Advisory(Advisory { call: Call::Try(..), .. }) => "try shared",
+        Statement::Advisory(Advisory { call: Call::Unlock(_, EXCLUSIVE), .. }) => "unlock",
+        Statement::Advisory(Advisory { call: Call::Unlock(..), .. }) => "unlock shared",
+        _ => "?",
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A driver without a server: the test plays the server and the clock.
 
+pub(crate) mod table;
+
 use std::path::Path;
 use std::time::Duration;
 use std::{env, fs};
@@ -54,10 +56,6 @@ impl Rig {
             door: Door::Open,
             last: None,
         }
-    }
-
-    pub(crate) fn last(&self) -> LockId {
-        self.last.unwrap()
     }
 
     /// Drains the outputs; the door decides what becomes of connections that are asked for.

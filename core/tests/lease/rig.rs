@@ -13,6 +13,10 @@ pub(crate) use crate::common::{Door, Rig, error, failed, millis, secs};
 pub(crate) const VALID: Duration = Duration::from_nanos(19_601_980_198);
 
 impl Rig {
+    pub(crate) fn last(&self) -> LockId {
+        self.last.unwrap()
+    }
+
     /// Shows the same holder to every look until the lock is asked for.
     pub(crate) fn until_acquire(&mut self, rvn: Rvn, lease_ms: i64) -> Command {
         loop {
