@@ -128,15 +128,16 @@ impl Spot {
         if self.key.name().is_none() {
             self.key = key;
         }
-        if !waiter.waits_its_turn() {
-            self.next_try = context.now;
-        }
+        let lock = waiter.lock;
         if MODES.into_iter().any(|mode| self.has(waiter.taker, mode)) {
             self.queue.push_front(waiter);
         } else {
             self.queue.push_back(waiter);
         }
         self.proceed(context);
+        if self.queue.iter().any(|waiter| waiter.lock == lock && !waiter.waits_its_turn()) {
+            self.next_try = context.now;
+        }
     }
 
     /// Answers whether the lock was held. The last of its mode frees the session's hold.

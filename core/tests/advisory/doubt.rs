@@ -129,6 +129,21 @@ fn a_try_is_never_busy_for_an_error_and_says_the_last_one_when_its_patience_ends
 }
 
 #[test]
+fn one_more_who_waits_does_not_shorten_the_pause() {
+    let mut rig = Rig::new().open();
+    rig.ask_as(ANN, 1, SHARED, Wait::Try);
+    for _ in 0..4 {
+        let command = rig.until(try_(1, SHARED));
+        rig.answer(&command, failed("57014"));
+        rig.grant(unlock(1, SHARED));
+    }
+    let again = rig.drain().at;
+    rig.ask_as(BOB, 1, SHARED, Wait::ForEver);
+    rig.silent();
+    assert_eq!(rig.drain().at, again);
+}
+
+#[test]
 fn a_wait_may_end_in_doubt_and_the_doubt_is_settled_all_the_same() {
     for gone in ["cancelled", "timed out"] {
         let mut rig = Rig::new().open();

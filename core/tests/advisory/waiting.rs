@@ -229,6 +229,19 @@ fn a_try_beside_one_who_waits_is_asked_for_at_once_and_leaves_the_poll_alone() {
 }
 
 #[test]
+fn a_try_that_is_busy_for_an_own_waiter_hurries_nobody() {
+    let mut rig = Rig::new().open();
+    rig.ask(1, Wait::ForEver);
+    let command = rig.expect(try_(1, EXCLUSIVE));
+    rig.say(&command, false);
+    let poll = rig.drain().at;
+    let tried = rig.ask(1, Wait::Try);
+    assert_eq!(rig.event(), busy(tried));
+    rig.no_command();
+    assert_eq!(rig.drain().at, poll);
+}
+
+#[test]
 fn a_grant_serves_those_who_joined_after_the_try_was_sent() {
     let mut rig = Rig::new().open();
     let first = rig.ask_as(None, 1, SHARED, Wait::ForEver);
