@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Command, Config, Counters, Event, Instant, LockName, Outcome, Output, Request, Row,
-    SessionKind, Statement, Value, Wait,
+    Call, Command, Config, Counters, Event, Instant, LockId, LockName, Outcome, Output, Request,
+    Row, SessionKind, Statement, Value, Wait,
 };
 
 use crate::rig::{ANN, EXCLUSIVE, Rig, SHARED, bools, call_of, failed, lost, secs, try_, unlock};
 
-fn lease(rig: &mut Rig) -> pglock_core::LockId {
+fn lease(rig: &mut Rig) -> LockId {
     rig.client.acquire(Request::new(LockName::new("a").unwrap()), rig.now).unwrap()
 }
 
@@ -32,7 +32,7 @@ fn well(command: &Command) -> Vec<Row> {
             vec![Value::Text("a".into()), Value::Text("renewed".into()), int(20_000)]
         }
         Statement::Release(_) => vec![int(1)],
-        Statement::Advisory(advisory) if advisory.call == pglock_core::Call::Enter => {
+        Statement::Advisory(advisory) if advisory.call == Call::Enter => {
             return vec![bools(&[true, true, true])];
         }
         Statement::Advisory(_) => return vec![bools(&[true])],
@@ -161,7 +161,7 @@ fn outcome(command: &Command, step: u32) -> Outcome {
         _ if step > 150 => Outcome::Lost,
         call if call == try_(2, EXCLUSIVE) => Outcome::Rows(vec![bools(&[false])]),
         call if call == try_(3, EXCLUSIVE) => failed("57014"),
-        call if call == unlock(3, EXCLUSIVE) && step % 2 == 0 => failed("57014"),
+        call if call == unlock(3, EXCLUSIVE) && step.is_multiple_of(2) => failed("57014"),
         _ => Outcome::Rows(well(command)),
     }
 }

@@ -185,19 +185,13 @@ fn an_unlock_that_fails_is_repeated_with_growing_pauses_until_it_has_an_answer()
                 };
                 assert!(pause >= whole / 2 && pause <= whole, "{code}: {pause:?} of {whole:?}");
             }
-            rig.silent_events();
+            assert_eq!(rig.events(), []);
             let command = rig.until(unlock(1, EXCLUSIVE));
             rig.say(&command, confirmed_by);
             assert_eq!(rig.event(), released(lock));
             assert_eq!(rig.held(), [(2.into(), other)]);
             assert_eq!(rig.closed, []);
         }
-    }
-}
-
-impl Rig {
-    fn silent_events(&mut self) {
-        assert_eq!(self.events(), []);
     }
 }
 

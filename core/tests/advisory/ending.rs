@@ -1,10 +1,10 @@
 //! A client that shuts down, and a clock near its end.
 
-use pglock_core::{AskError, Event, Failure, Instant, Outcome, Wait};
+use pglock_core::{AskError, Call, Event, Failure, Instant, Outcome, Wait};
 
 use crate::rig::{
-    ANN, BOB, Door, EXCLUSIVE, Rig, SHARED, failed, lost, released, request, secs, try_,
-    unconfirmed, unlock,
+    ANN, BOB, Door, EXCLUSIVE, Rig, SHARED, bools, failed, lost, released, request, secs,
+    timed_out, try_, unconfirmed, unlock,
 };
 
 #[test]
@@ -48,7 +48,7 @@ fn a_shut_down_while_a_session_is_marked_waits_for_the_answer() {
     rig.client.shut_down(rig.now);
     assert_eq!(rig.event(), Event::Cancelled { lock });
     assert!(!rig.client.is_shut_down());
-    rig.rows(&enter, vec![crate::rig::bools(&[true, true, true])]);
+    rig.rows(&enter, vec![bools(&[true, true, true])]);
     rig.silent();
     assert!(rig.client.is_shut_down());
 }
@@ -103,8 +103,7 @@ fn at_the_clocks_end_nobody_is_left_waiting() {
         let first = rig.ask(2, Wait::ForEver);
         rig.now = Instant::MAX;
         let failed = |lock| Event::Failed { lock, failure: Failure::ClockExhausted };
-        let one =
-            if wait == Wait::AtMost(secs(1)) { crate::rig::timed_out(lock) } else { failed(lock) };
+        let one = if wait == Wait::AtMost(secs(1)) { timed_out(lock) } else { failed(lock) };
         assert_eq!(rig.events(), [one, failed(first)]);
         assert_eq!(rig.drain().at, None);
     }
@@ -117,11 +116,11 @@ fn at_the_clocks_end_nothing_is_held() {
     let mut rig = Rig::new();
     rig.now = Instant::from_nanos(u64::MAX - 20_000_000_000);
     let lock = rig.first(1);
-    let look = rig.until(pglock_core::Call::Look);
+    let look = rig.until(Call::Look);
     rig.now = rig.now.checked_add(secs(3)).unwrap();
     rig.say(&look, true);
     rig.events();
-    let look = rig.until(pglock_core::Call::Look);
+    let look = rig.until(Call::Look);
     rig.say(&look, true);
     assert_eq!(rig.client.valid_until(lock), Some(end));
     rig.events();

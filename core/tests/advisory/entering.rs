@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use pglock_core::{Call, Event, Failure, Outcome, Output, Row, SessionKind, Unfit, Value, Wait};
+use pglock_core::{
+    Call, Event, Failure, Outcome, Output, Question, Row, SessionKind, Unfit, Value, Wait,
+};
 
 use crate::rig::{
-    Door, EXCLUSIVE, Rig, advisory, bools, error, failed, fatal, lost, millis, secs, try_,
+    Door, EXCLUSIVE, Rig, advisory, bools, error, failed, fatal, lost, millis, released, secs,
+    try_, unlock,
 };
 
 #[test]
@@ -192,10 +195,8 @@ fn a_try_tells_the_last_trouble_when_its_patience_ends() {
         let command = rig.expect(try_(1, EXCLUSIVE));
         rig.answer(&command, trouble.clone());
         rig.door = Door::Shut(None);
-        if let Some(unlock) = {
-            rig.drain();
-            rig.commands.pop()
-        } {
+        rig.drain();
+        if let Some(unlock) = rig.commands.pop() {
             rig.answer(&unlock, Outcome::Lost);
         }
         let Outcome::Failed(error) = trouble else { panic!() };
@@ -243,15 +244,12 @@ fn a_refusal_for_good_does_not_end_the_wait_for_an_own_lock() {
     let lock = rig.first(1);
     let waiter = rig.ask(1, Wait::ForEver);
     rig.door = Door::Shut(Some(fatal("28P01")));
-    rig.client.ask(pglock_core::Question::CheckTable, rig.now).unwrap();
+    rig.client.ask(Question::CheckTable, rig.now).unwrap();
     assert!(matches!(rig.event(), Event::Answered { .. }));
     rig.release(lock);
-    rig.grant(super::rig::unlock(1, EXCLUSIVE));
+    rig.grant(unlock(1, EXCLUSIVE));
     rig.grant(try_(1, EXCLUSIVE));
-    assert_eq!(
-        rig.events(),
-        [super::rig::released(lock), Event::AdvisoryAcquired { lock: waiter }]
-    );
+    assert_eq!(rig.events(), [released(lock), Event::AdvisoryAcquired { lock: waiter }]);
 }
 
 #[test]

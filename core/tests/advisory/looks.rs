@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use pglock_core::{Call, Config, Event, LockId, Outcome, Wait};
+use pglock_core::{Call, Config, Event, Instant, LockId, Outcome, Wait};
 
 use crate::rig::{
-    ANN, EXCLUSIVE, Rig, SHARED, error, failed, lost, millis, released, secs, try_, unlock,
+    ANN, EXCLUSIVE, Rig, SHARED, busy, call_of, error, failed, lost, millis, released, secs, try_,
+    unlock,
 };
 
 const NANO: Duration = Duration::from_nanos(1);
 
 impl Rig {
     /// These were told of a sign of life that was asked for at this moment.
-    fn renewed(&mut self, locks: &[LockId], sent: pglock_core::Instant) {
+    fn renewed(&mut self, locks: &[LockId], sent: Instant) {
         let valid_until = sent.checked_add(self.client.config().silence).unwrap();
         let told: Vec<Event> =
             locks.iter().map(|lock| Event::Renewed { lock: *lock, sent, valid_until }).collect();
@@ -95,11 +96,7 @@ fn a_look_that_is_due_goes_before_everything_else() {
     rig.ask(2, Wait::ForEver);
     rig.release(lock);
     rig.ask(3, Wait::ForEver);
-    assert_eq!(
-        super::rig::call_of(&rig.command()),
-        unlock(1, EXCLUSIVE),
-        "nothing is held any more"
-    );
+    assert_eq!(call_of(&rig.command()), unlock(1, EXCLUSIVE), "nothing is held any more");
     let mut rig = Rig::new();
     rig.first(1);
     let leaving = rig.hold(2);
@@ -207,7 +204,7 @@ fn every_answer_is_a_sign_of_life() {
     let tried = rig.ask(2, Wait::Try);
     let command = rig.expect(try_(2, EXCLUSIVE));
     rig.say(&command, false);
-    assert_eq!(rig.event(), super::rig::busy(tried));
+    assert_eq!(rig.event(), busy(tried));
     assert_eq!(rig.valid_for(lock), Some(secs(15)));
     rig.pass(secs(1));
     let look = rig.expect(Call::Look);

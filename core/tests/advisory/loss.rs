@@ -1,19 +1,21 @@
 //! The end of a session, and a session that is another's: what it held is gone.
 
-use pglock_core::{Event, LossCause, Outcome, Row, Wait};
+use pglock_core::{
+    AskError, Call, Command, Event, LockId, LossCause, Outcome, Question, Row, Value, Wait,
+};
 
 use crate::rig::{
-    ANN, EXCLUSIVE, Rig, SHARED, bools, busy, lost, released, robbed, secs, try_, unconfirmed,
-    unlock,
+    ANN, EXCLUSIVE, Rig, SHARED, bools, busy, failed, lost, released, robbed, secs, try_,
+    unconfirmed, unlock,
 };
 
 /// A session with two locks held, one of them twice, one that is being given back, and one that is waited for.
 struct Loaded {
     rig: Rig,
-    held: [pglock_core::LockId; 3],
-    leaving: pglock_core::LockId,
-    waiter: pglock_core::LockId,
-    unlocking: pglock_core::Command,
+    held: [LockId; 3],
+    leaving: LockId,
+    waiter: LockId,
+    unlocking: Command,
 }
 
 fn loaded() -> Loaded {
@@ -65,16 +67,10 @@ fn an_answer_of_an_old_session_grants_nothing() {
     rig.say(&old, true);
     rig.enter();
     rig.say(&old, true);
-    rig.no_grant();
+    assert_eq!((rig.events(), rig.held()), (vec![], vec![]));
     rig.grant(try_(1, EXCLUSIVE));
     rig.acquired(&[lock]);
     assert_eq!(rig.client.counters().ignored_outcomes, 2);
-}
-
-impl Rig {
-    fn no_grant(&mut self) {
-        assert_eq!((self.events(), self.held()), (vec![], vec![]));
-    }
 }
 
 #[test]
@@ -106,7 +102,7 @@ fn locks_lost_with_their_session_are_not_asked_for_again() {
     let lock = rig.first(1);
     rig.client.handle_disconnected(rig.opened[0].0, None, rig.now);
     assert_eq!(rig.event(), lost(lock));
-    assert_eq!(rig.client.release(lock, rig.now), Err(pglock_core::AskError::NotHeld(lock)));
+    assert_eq!(rig.client.release(lock, rig.now), Err(AskError::NotHeld(lock)));
     assert_eq!((rig.drain().at, rig.opened.len()), (None, 1));
 }
 
@@ -127,11 +123,11 @@ fn an_unlock_of_what_is_held_that_finds_nothing_shows_that_all_is_gone() {
 #[test]
 fn a_call_that_does_not_find_its_mark_shows_that_all_is_gone() {
     for rows in [
-        vec![Row(vec![pglock_core::Value::Null])],
+        vec![Row(vec![Value::Null])],
         vec![],
         vec![Row(vec![])],
         vec![bools(&[true, true])],
-        vec![Row(vec![pglock_core::Value::Int8(1)])],
+        vec![Row(vec![Value::Int8(1)])],
     ] {
         for call in ["try", "unlock", "look"] {
             let mut rig = Rig::new();
@@ -146,7 +142,7 @@ fn a_call_that_does_not_find_its_mark_shows_that_all_is_gone() {
                     rig.release(leaving);
                     (Some(leaving), rig.expect(unlock(2, EXCLUSIVE)))
                 }
-                _ => (None, rig.until(pglock_core::Call::Look)),
+                _ => (None, rig.until(Call::Look)),
             };
             rig.rows(&command, rows.clone());
             let told: Vec<Event> =
@@ -163,7 +159,7 @@ fn an_unlock_that_settles_a_doubt_and_finds_no_mark_shows_it_as_well() {
     let lock = rig.first(1);
     rig.ask(2, Wait::Try);
     let command = rig.expect(try_(2, EXCLUSIVE));
-    rig.answer(&command, crate::rig::failed("53200"));
+    rig.answer(&command, failed("53200"));
     let command = rig.expect(unlock(2, EXCLUSIVE));
     rig.null(&command);
     assert_eq!(rig.event(), Event::Lost { lock, cause: LossCause::Robbed });
@@ -173,7 +169,7 @@ fn an_unlock_that_settles_a_doubt_and_finds_no_mark_shows_it_as_well() {
 fn the_end_of_another_session_is_nothing_to_advisory_locks() {
     let mut rig = Rig::new();
     let lock = rig.first(1);
-    rig.client.ask(pglock_core::Question::CheckTable, rig.now).unwrap();
+    rig.client.ask(Question::CheckTable, rig.now).unwrap();
     let question = rig.command();
     rig.answer(&question, Outcome::Lost);
     rig.drain();

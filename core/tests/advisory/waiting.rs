@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pglock_core::{AskError, Config, Event, Outcome, Wait};
+use pglock_core::{Amendment, AskError, Config, Event, Outcome, Wait};
 
 use crate::rig::{EXCLUSIVE, Rig, SHARED, busy, millis, released, secs, timed_out, try_, unlock};
 
@@ -182,15 +182,9 @@ fn a_grant_in_a_mode_that_nobody_wants_any_more_is_given_back_before_the_next_tr
         rig.events();
         rig.say(&command, true);
         rig.grant(unlock(1, mode));
-        rig.silent_until_try(1, other);
+        assert_eq!(rig.events(), []);
+        rig.grant(try_(1, other));
         rig.acquired(&[next]);
-    }
-}
-
-impl Rig {
-    fn silent_until_try(&mut self, key: i64, mode: pglock_core::AdvisoryMode) {
-        assert_eq!(self.events(), []);
-        self.grant(try_(key, mode));
     }
 }
 
@@ -259,21 +253,15 @@ fn nothing_known_is_nothing_to_give_back() {
     let command = rig.expect(try_(1, EXCLUSIVE));
     rig.answer(&command, Outcome::Lost);
     assert_eq!(rig.client.release(lock, rig.now), Err(AskError::NotHeld(lock)));
-    rig.silent_cancel(lock);
-}
-
-impl Rig {
-    fn silent_cancel(&mut self, lock: pglock_core::LockId) {
-        self.cancel(lock);
-        assert_eq!(self.event(), Event::Cancelled { lock });
-    }
+    rig.cancel(lock);
+    assert_eq!(rig.event(), Event::Cancelled { lock });
 }
 
 #[test]
 fn a_heartbeat_or_an_amendment_is_for_leases_only() {
     let mut rig = Rig::new();
     let lock = rig.first(1);
-    let amendment = pglock_core::Amendment { lease: Some(secs(7)), data: None };
+    let amendment = Amendment { lease: Some(secs(7)), data: None };
     assert_eq!(rig.client.heartbeat(lock, rig.now), Err(AskError::NotHeld(lock)));
     assert_eq!(rig.client.amend(lock, amendment, rig.now), Err(AskError::NotHeld(lock)));
     rig.silent();
