@@ -81,7 +81,12 @@ fn a_shut_down_settles_what_is_in_doubt() {
     rig.answer(&command, failed("53200"));
     let command = rig.expect(unlock(1, EXCLUSIVE));
     rig.answer(&command, failed("57014"));
-    rig.grant(unlock(1, EXCLUSIVE));
+    let command = rig.expect(unlock(1, EXCLUSIVE));
+    rig.answer(&command, failed("57014"));
+    rig.no_command();
+    assert!(!rig.client.is_shut_down(), "the unlock will be repeated");
+    let command = rig.until(unlock(1, EXCLUSIVE));
+    rig.say(&command, false);
     rig.silent();
     assert!(rig.client.is_shut_down());
 }

@@ -153,3 +153,23 @@ fn a_place_is_free_again_when_its_release_is_confirmed() {
     assert_eq!(rig.event(), Event::Cancelled { lock: waiter });
     assert!(rig.request(request(None, 4, EXCLUSIVE, Wait::Try)).is_ok());
 }
+
+#[test]
+fn a_place_that_nobody_asks_for_any_more_is_forgotten() {
+    let mut rig = Rig::new().open();
+    let known = |rig: &Rig| format!("{:?}", rig.client).contains("424242");
+    for wait in [Wait::Try, Wait::ForEver] {
+        let lock = rig.ask(424_242, wait);
+        assert!(known(&rig));
+        let command = rig.expect(try_(424_242, EXCLUSIVE));
+        rig.say(&command, false);
+        if wait == Wait::ForEver {
+            rig.cancel(lock);
+        }
+        assert_eq!(rig.events().len(), 1);
+        assert!(!known(&rig));
+    }
+    let lock = rig.hold(424_242);
+    rig.give_back(lock, 424_242, EXCLUSIVE);
+    assert!(!known(&rig));
+}
