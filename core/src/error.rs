@@ -96,6 +96,11 @@ impl ServerError {
         self.sqlstate.as_str() == "53200"
     }
 
+    /// Whether no session of this server will ever do what one that was just opened cannot.
+    pub(crate) fn is_for_good(&self) -> bool {
+        self.standing() == Standing::Refused || self.sqlstate.as_str() == "0A000"
+    }
+
     /// What the error says about the statement.
     #[must_use]
     pub fn standing(&self) -> Standing {

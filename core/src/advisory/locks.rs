@@ -13,7 +13,7 @@ use super::waiter::Waiter;
 use crate::bugs::{Bug, made};
 use crate::config::Config;
 use crate::context::Context;
-use crate::error::{Failure, ServerError, Standing};
+use crate::error::{Failure, ServerError};
 use crate::event::{Event, LossCause};
 use crate::output::{LockId, Outcome, SessionId};
 use crate::request::AskError;
@@ -150,6 +150,9 @@ impl AdvisoryLocks {
         if self.post.session() != Some(session) {
             return Some(self.post.enter(session, context));
         }
+        if self.held.is_empty() {
+            self.post.put_off_look(context);
+        }
         if self.look_due().is_some_and(|due| due <= context.now) {
             return self.post.send(Call::Look, context);
         }
@@ -194,7 +197,7 @@ impl AdvisoryLocks {
         match unfit {
             Ok(()) => Fate::Keep,
             Err(failure) => {
-                self.for_each_spot(|spot| spot.fail_waiters(&failure, |_| true, context));
+                self.for_each_spot(|spot| spot.fail_waiters(&failure, context));
                 Fate::GiveUp(LossCause::SessionEnded)
             }
         }
@@ -202,7 +205,9 @@ impl AdvisoryLocks {
 
     fn hear(&mut self, call: Call, yes: bool, context: &mut Context<'_>) -> Fate {
         self.post.heard();
+        let late = self.post.valid_until(context.config).is_some_and(|until| until <= context.now);
         let verdict = match call {
+            Call::Try(..) if late => return Fate::GiveUp(LossCause::SessionEnded),
             Call::Enter => Verdict::Sound,
             Call::Look => {
                 self.tell_renewed(context);
@@ -234,10 +239,9 @@ impl AdvisoryLocks {
 
     /// The server says why there is no session. If that is for good, those who have had no answer yet are told.
     pub(crate) fn cannot_connect(&mut self, error: &ServerError, context: &mut Context<'_>) {
-        if error.standing() == Standing::Refused {
+        if error.is_for_good() {
             let failure = Failure::Server(error.clone());
-            let unanswered = |waiter: &Waiter| !waiter.answered;
-            self.for_each_spot(|spot| spot.fail_waiters(&failure, unanswered, context));
+            self.for_each_spot(|spot| spot.fail_unanswered(&failure, context));
         } else {
             self.for_each_spot(|spot| spot.note_trouble(error));
         }
@@ -245,7 +249,7 @@ impl AdvisoryLocks {
 
     /// Everybody who waits is told why nobody can be served any more.
     pub(crate) fn fail_waiters(&mut self, failure: &Failure, context: &mut Context<'_>) {
-        self.for_each_spot(|spot| spot.fail_waiters(failure, |_| true, context));
+        self.for_each_spot(|spot| spot.fail_waiters(failure, context));
     }
 
     /// A session is gone, and with it all that it held.

@@ -8,6 +8,8 @@
 //! | entering | it is not, or gives no such answer      | absent   |
 //! | ready    | it is gone, or silent for too long      | absent   |
 
+use core::time::Duration;
+
 use super::statement::{Advisory, Call, Entered};
 use crate::bugs::{Bug, made};
 use crate::config::Config;
@@ -41,6 +43,13 @@ struct Ready {
     at_risk: bool,
 }
 
+impl Ready {
+    /// So long after the last sign of life, or at the clock's end: nothing would be lost any more after it.
+    fn after(&self, silence: Duration) -> Instant {
+        self.proof.saturating_add(silence).min(Instant::END)
+    }
+}
+
 impl Post {
     pub(super) const fn new() -> Self {
         Self { stage: Stage::Absent }
@@ -66,7 +75,7 @@ impl Post {
     /// When the last statement that was answered had been sent, and until when that lets the session be trusted
     /// to hold what it held.
     pub(super) fn proof(&self, config: &Config) -> Option<(Instant, Instant)> {
-        self.ready().map(|ready| (ready.proof, ready.proof.saturating_add(config.silence)))
+        self.ready().map(|ready| (ready.proof, ready.after(config.silence)))
     }
 
     pub(super) fn valid_until(&self, config: &Config) -> Option<Instant> {
@@ -82,7 +91,7 @@ impl Post {
     pub(super) fn timer(&self, config: &Config) -> Option<Instant> {
         let ready = self.ready()?;
         let patience = if ready.at_risk { config.silence } else { config.silence / 2 };
-        Some(ready.proof.saturating_add(patience))
+        Some(ready.after(patience))
     }
 
     fn ready(&self) -> Option<&Ready> {
@@ -119,10 +128,18 @@ impl Post {
     pub(super) fn send(&mut self, call: Call, context: &Context<'_>) -> Option<Advisory> {
         let Stage::Ready(ready) = &mut self.stage else { return None };
         ready.sent = context.now;
+        let mark = ready.mark;
         if call == Call::Look {
+            self.put_off_look(context);
+        }
+        Some(Advisory { mark, call })
+    }
+
+    /// There is no need to look now: a look is sent, or something else while nothing is held.
+    pub(super) fn put_off_look(&mut self, context: &Context<'_>) {
+        if let Stage::Ready(ready) = &mut self.stage {
             ready.look = context.now.saturating_add(context.config.silence / 3);
         }
-        Some(Advisory { mark: ready.mark, call })
     }
 
     /// The session answers.

@@ -128,15 +128,16 @@ impl Spot {
         if self.key.name().is_none() {
             self.key = key;
         }
-        if !waiter.waits_its_turn() {
-            self.next_try = context.now;
-        }
+        let lock = waiter.lock;
         if MODES.into_iter().any(|mode| self.has(waiter.taker, mode)) {
             self.queue.push_front(waiter);
         } else {
             self.queue.push_back(waiter);
         }
         self.proceed(context);
+        if self.queue.iter().any(|waiter| waiter.lock == lock && !waiter.waits_its_turn()) {
+            self.next_try = context.now;
+        }
     }
 
     /// Answers whether the lock was held. The last of its mode frees the session's hold.
@@ -191,7 +192,7 @@ impl Spot {
             && self.queue.is_empty()
             && self.leaving.is_empty()
             && self.errand.is_none()
-            && MODES.into_iter().all(|mode| self.side(mode) == Side::Free)
+            && self.is_free()
     }
 
     /// When the server is to be asked next.
@@ -218,6 +219,11 @@ impl Spot {
         }
     }
 
+    /// Whether the session holds nothing here.
+    fn is_free(&self) -> bool {
+        MODES.into_iter().all(|mode| self.side(mode) == Side::Free)
+    }
+
     fn is_in_use(&self, mode: AdvisoryMode) -> bool {
         self.takes.iter().any(|take| take.mode == mode)
     }
@@ -226,16 +232,25 @@ impl Spot {
         self.takes.iter().any(|take| take.taker == taker && take.mode == mode)
     }
 
-    /// How many of those who wait longest may have the lock together, as far as this client is concerned.
+    /// Whether nobody else of this client has the lock in a way that keeps the waiter out.
+    fn fits(&self, waiter: &Waiter) -> bool {
+        let mut others = self.takes.iter().filter(|take| take.taker != waiter.taker);
+        !others.any(|take| take.mode.conflicts(waiter.mode))
+    }
+
+    /// The one who waits longest, if its turn has come as far as this client is concerned.
+    fn head(&self) -> Option<&Waiter> {
+        self.queue.front().filter(|head| self.fits(head))
+    }
+
+    /// How many of those who wait longest may have the lock together by one statement.
     fn admissible(&self) -> usize {
-        let fits = |waiter: &Waiter, before: usize| {
-            let mut others = self.takes.iter().filter(|take| take.taker != waiter.taker);
-            let mut earlier =
-                self.queue.iter().take(before).filter(|earlier| earlier.taker != waiter.taker);
-            !others.any(|take| take.mode.conflicts(waiter.mode))
-                && !earlier.any(|earlier| earlier.mode.conflicts(waiter.mode))
+        let Some(head) = self.head() else { return 0 };
+        let joins = |waiter: &&Waiter| {
+            waiter.mode == head.mode
+                && (waiter.taker == head.taker || !waiter.mode.conflicts(head.mode))
         };
-        self.queue.iter().enumerate().take_while(|(before, waiter)| fits(waiter, *before)).count()
+        self.queue.iter().take_while(joins).take_while(|waiter| self.fits(waiter)).count()
     }
 
     /// What the server is to do next, and when. What is not needed goes first.
@@ -250,10 +265,7 @@ impl Spot {
             }
             Side::Held | Side::Free => None,
         });
-        unlock.or_else(|| {
-            let head = self.queue.front().filter(|_| self.admissible() > 0)?;
-            Some((Errand::Try(head.mode), self.next_try))
-        })
+        unlock.or_else(|| self.head().map(|head| (Errand::Try(head.mode), self.next_try)))
     }
 
     // What happens.
@@ -306,7 +318,7 @@ impl Spot {
         *self.side_mut(mode) = Side::Held;
         self.failures = 0;
         self.answer_came();
-        if self.admissible() > 0 && self.queue.front().is_some_and(|head| head.mode == mode) {
+        if self.head().is_some_and(|head| head.mode == mode) {
             self.admit(context);
         }
     }
@@ -332,7 +344,9 @@ impl Spot {
         for take in self.leaving.extract_if(.., |take| take.mode == mode) {
             context.tell(Event::Released { lock: take.lock, confirmed: true });
         }
-        if let Some(error) = self.trouble.take() {
+        if MODES.into_iter().all(|mode| self.side(mode) != Side::Doubtful)
+            && let Some(error) = self.trouble.take()
+        {
             self.settled(&error, context);
         }
     }
@@ -345,6 +359,8 @@ impl Spot {
                 *self.side_mut(mode) = Side::Doubtful;
                 self.next_try = context.now;
                 self.trouble = Some(error.clone());
+                let asked = self.queue.iter_mut().filter(|waiter| waiter.asked);
+                asked.for_each(|waiter| waiter.note_trouble(error));
             }
             Some(Errand::Unlock(mode)) => {
                 *self.side_mut(mode) = Side::Doubtful;
@@ -370,7 +386,7 @@ impl Spot {
         };
         self.failures = self.failures.saturating_add(1);
         self.next_try = context.after_pause(self.failures);
-        for mut waiter in mem::take(&mut self.queue) {
+        for waiter in mem::take(&mut self.queue) {
             match &failure {
                 _ if waiter.asked && !waiter.waits_its_turn() && made(Bug::M54) => {
                     context.tell(Event::Busy { lock: waiter.lock, holder: None });
@@ -378,12 +394,7 @@ impl Spot {
                 Some(failure) if waiter.asked => {
                     context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
                 }
-                Some(_) | None => {
-                    if waiter.asked {
-                        waiter.note_trouble(error);
-                    }
-                    self.queue.push_back(waiter);
-                }
+                Some(_) | None => self.queue.push_back(waiter),
             }
         }
         self.answer_came();
@@ -409,22 +420,37 @@ impl Spot {
                 }
             });
         }
+        if self.errand.is_some() || self.trouble.is_some() {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.next_try = context.after_pause(self.failures);
         self.queue.iter_mut().for_each(|waiter| waiter.asked = false);
         (self.exclusive, self.shared) = (Side::Free, Side::Free);
         (self.errand, self.trouble) = (None, None);
-        self.next_try = context.now;
         self.proceed(context);
     }
 
+    /// The server cannot be reached: whoever has never had an answer is told at once. Behind a lock of this very
+    /// client nobody has needed one.
+    pub(super) fn fail_unanswered(&mut self, failure: &Failure, context: &mut Context<'_>) {
+        if self.is_free() {
+            self.fail_those(|waiter| !waiter.answered, failure, context);
+        }
+    }
+
     /// Nobody who waits can have the lock.
-    pub(super) fn fail_waiters(
+    pub(super) fn fail_waiters(&mut self, failure: &Failure, context: &mut Context<'_>) {
+        self.fail_those(|_| true, failure, context);
+    }
+
+    fn fail_those(
         &mut self,
+        chosen: impl Fn(&Waiter) -> bool,
         failure: &Failure,
-        whom: impl Fn(&Waiter) -> bool,
         context: &mut Context<'_>,
     ) {
         for waiter in mem::take(&mut self.queue) {
-            if whom(&waiter) {
+            if chosen(&waiter) {
                 context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
             } else {
                 self.queue.push_back(waiter);
@@ -439,11 +465,9 @@ impl Spot {
 
     /// Admits whoever may share what the session holds, and tells tries that they would have to wait.
     fn proceed(&mut self, context: &mut Context<'_>) {
-        while self.admissible() > 0
-            && self
-                .queue
-                .front()
-                .is_some_and(|head| self.side(head.mode) == Side::Held && self.is_in_use(head.mode))
+        while self
+            .head()
+            .is_some_and(|head| self.side(head.mode) == Side::Held && self.is_in_use(head.mode))
         {
             self.admit(context);
         }

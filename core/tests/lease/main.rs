@@ -7,6 +7,8 @@
 )]
 
 mod acquire;
+#[path = "../common/mod.rs"]
+mod common;
 mod held;
 mod hints;
 mod question;

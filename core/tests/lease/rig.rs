@@ -1,111 +1,20 @@
-//! A driver without a server: the test plays the server and the clock.
+//! What only leases need of the driver without a server.
 
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Client, Command, Config, Event, Holder, Identity, Instant, LockId, LockName, Outcome,
-    Output, Read, Release, Renew, Request, Row, Rvn, ServerError, SessionId, Severity, SqlState,
-    Statement, Token, Value, Wait, Wake,
+    Acquire, Command, Event, Holder, LockId, LockName, Read, Release, Renew, Request, Row, Rvn,
+    Statement, Token, Value, Wait,
 };
+
+pub(crate) use crate::common::{Door, Rig, error, failed, millis, secs};
 
 /// How long a lock is valid from the sending, at the defaults.
 pub(crate) const VALID: Duration = Duration::from_nanos(19_601_980_198);
 
-/// What becomes of a connection that is asked for.
-#[derive(Clone, Debug)]
-pub(crate) enum Door {
-    /// It opens.
-    Open,
-    /// It is refused, perhaps with the server's words.
-    Shut(Option<ServerError>),
-    /// Nothing is heard.
-    Silent,
-}
-
-/// One client, its clock, and what it has asked for since it was last looked at.
-pub(crate) struct Rig {
-    pub(crate) client: Client,
-    pub(crate) now: Instant,
-    pub(crate) events: Vec<Event>,
-    pub(crate) commands: Vec<Command>,
-    /// The connections that were asked for, and when.
-    pub(crate) opened: Vec<(SessionId, Instant)>,
-    pub(crate) closed: Vec<SessionId>,
-    pub(crate) door: Door,
-    /// The last lock that was asked for.
-    last: Option<LockId>,
-}
-
 impl Rig {
-    /// Without hints, which have tests of their own.
-    pub(crate) fn new() -> Self {
-        let mut config = Config::default();
-        config.hints = false;
-        Self::with(config)
-    }
-
-    pub(crate) fn with(config: Config) -> Self {
-        Self::seeded(config, 1)
-    }
-
-    pub(crate) fn seeded(config: Config, seed: u64) -> Self {
-        Self {
-            client: Client::new(config, Identity::new([7; 16]), seed).unwrap(),
-            now: Instant::from_nanos(1_000_000_000),
-            events: Vec::new(),
-            commands: Vec::new(),
-            opened: Vec::new(),
-            closed: Vec::new(),
-            door: Door::Open,
-            last: None,
-        }
-    }
-
     pub(crate) fn last(&self) -> LockId {
         self.last.unwrap()
-    }
-
-    /// Drains the outputs; the door decides what becomes of connections that are asked for.
-    pub(crate) fn drain(&mut self) -> Wake {
-        for _ in 0..10_000 {
-            match self.client.poll_output(self.now) {
-                Output::Connect(session, _) => self.knock(session),
-                Output::Disconnect(session) => self.closed.push(session),
-                Output::Execute(command) => self.commands.push(command),
-                Output::Event(event) => self.events.push(event),
-                Output::Wait(wake) => {
-                    assert!(wake.at.is_none_or(|at| at > self.now), "{wake:?} at {:?}", self.now);
-                    return wake;
-                }
-            }
-        }
-        panic!("the client does not come to rest");
-    }
-
-    fn knock(&mut self, session: SessionId) {
-        self.opened.push((session, self.now));
-        match self.door.clone() {
-            Door::Open => self.client.handle_connected(session, self.now),
-            Door::Shut(error) => self.client.handle_disconnected(session, error, self.now),
-            Door::Silent => {}
-        }
-    }
-
-    pub(crate) fn pass(&mut self, span: Duration) -> Wake {
-        self.now = self.now.checked_add(span).unwrap();
-        self.drain()
-    }
-
-    /// Lets time pass, wake-up by wake-up, until there is a command.
-    pub(crate) fn until_command(&mut self) -> Command {
-        for _ in 0..1_000 {
-            let wake = self.drain();
-            if !self.commands.is_empty() {
-                return self.command();
-            }
-            self.now = wake.at.unwrap();
-        }
-        panic!("the client asks for nothing");
     }
 
     /// Shows the same holder to every look until the lock is asked for.
@@ -118,42 +27,6 @@ impl Rig {
             assert_eq!(command.statement(), &Statement::Read(Read::One(name_of("a"))));
             self.rows(&command, vec![held_row(rvn, lease_ms)]);
         }
-    }
-
-    /// Lets time pass, wake-up by wake-up, until something is told.
-    pub(crate) fn until_event(&mut self) -> Event {
-        for _ in 0..1_000 {
-            let wake = self.drain();
-            if !self.events.is_empty() {
-                return self.event();
-            }
-            self.now = wake.at.unwrap();
-        }
-        panic!("the client tells nothing");
-    }
-
-    /// The one command that was sent since.
-    pub(crate) fn command(&mut self) -> Command {
-        self.drain();
-        assert_eq!(self.commands.len(), 1, "{:?}", self.commands);
-        self.commands.remove(0)
-    }
-
-    pub(crate) fn no_command(&mut self) {
-        self.drain();
-        assert_eq!(self.commands, []);
-    }
-
-    /// The events since.
-    pub(crate) fn events(&mut self) -> Vec<Event> {
-        self.drain();
-        std::mem::take(&mut self.events)
-    }
-
-    pub(crate) fn event(&mut self) -> Event {
-        let mut events = self.events();
-        assert_eq!(events.len(), 1, "{events:?}");
-        events.remove(0)
     }
 
     /// The lock is held since just now, by a grant without data.
@@ -180,14 +53,6 @@ impl Rig {
         }
     }
 
-    pub(crate) fn answer(&mut self, command: &Command, outcome: Outcome) {
-        self.client.handle_outcome(command.id(), outcome, self.now);
-    }
-
-    pub(crate) fn rows(&mut self, command: &Command, rows: Vec<Row>) {
-        self.answer(command, Outcome::Rows(rows));
-    }
-
     pub(crate) fn ask(&mut self, name: &str, wait: Wait) -> LockId {
         let mut request = Request::new(name_of(name));
         request.wait = wait;
@@ -203,10 +68,6 @@ impl Rig {
         self.rows(&command, vec![granted(&command, 1)]);
         self.acquired(lock, 1);
         lock
-    }
-
-    pub(crate) fn valid_for(&self, lock: LockId) -> Option<Duration> {
-        self.client.valid_until(lock).map(|until| until.since(self.now))
     }
 }
 
@@ -310,22 +171,4 @@ pub(crate) fn verdict(name: &str, verdict: &str) -> Row {
 /// A number of ours that this client did not draw.
 pub(crate) fn foreign(number: i64) -> Rvn {
     Rvn::new(Rvn::MARK + number)
-}
-
-/// An error that leaves the session as it was.
-pub(crate) fn error(code: &str) -> ServerError {
-    let sqlstate = SqlState::new(code);
-    ServerError { severity: Severity::Error, sqlstate, message: "words".into() }
-}
-
-pub(crate) fn failed(code: &str) -> Outcome {
-    Outcome::Failed(error(code))
-}
-
-pub(crate) fn millis(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-pub(crate) fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
 }

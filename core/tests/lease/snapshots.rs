@@ -2,25 +2,16 @@
 //! review. `PGLOCK_BLESS=1 cargo test -p pglock-core` writes them anew.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
-use std::{env, fs};
 
 use pglock_core::{
-    Amendment, Command, Event, Evict, LockId, Mark, Outcome, Output, Reason, Row, ServerError,
-    Severity, Sql, SqlState, Statement, Table, Token, Value, Wait, Wake,
+    Amendment, Command, Evict, Mark, Output, Reason, Row, Sql, Statement, Table, Token, Value,
+    Wait, Wake,
 };
 
+use crate::common::check;
+use crate::common::table::{Happening, Stage, check_transitions, fail};
 use crate::rig::{Rig, foreign, free, granted, held_row, name_of, refused, secs, verdict};
-
-fn check(file: &str, now: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(file);
-    if env::var_os("PGLOCK_BLESS").is_some() {
-        fs::write(&path, now).unwrap();
-    }
-    let before = fs::read_to_string(&path).unwrap_or_default();
-    assert!(before == now, "{file} has changed; bless it if that is meant:\n{now}");
-}
 
 #[test]
 fn sql() {
@@ -67,30 +58,8 @@ fn transitions() {
         ("expired, resting", resting),
         ("giving back in silence", giving_back),
     ];
-    let mut table = String::from("stage | what happens | told | sent | then\n");
-    for (name, stage) in stages {
-        for (what, happen) in HAPPENINGS {
-            let mut rig = Rig::new();
-            let command = stage(&mut rig);
-            let lock = rig.last();
-            rig.events();
-            rig.commands.clear();
-            if !happen(&mut rig, &command, lock) {
-                continue;
-            }
-            let (told, sent) = drained(&mut rig);
-            let then = match rig.client.valid_until(lock) {
-                Some(_) => "held",
-                None => "not held",
-            };
-            writeln!(table, "{name} | {what} | {told} | {sent} | {then}").unwrap();
-        }
-    }
-    check("transitions.txt", &table);
+    check_transitions("transitions.txt", stages, HAPPENINGS, statement);
 }
-
-type Stage = fn(&mut Rig) -> Command;
-type Happening = fn(&mut Rig, &Command, LockId) -> bool;
 
 fn waiting(rig: &mut Rig) -> Command {
     rig.ask("a", Wait::ForEver);
@@ -233,30 +202,6 @@ const HAPPENINGS: &[(&str, Happening)] = &[
         rig.rows(command, vec![verdict("a", "row locked")]);
         true
     }),
-    ("lost reply", |rig, command, _| {
-        rig.answer(command, Outcome::Lost);
-        true
-    }),
-    ("error 40001, passing", |rig, command, _| fail(rig, command, "40001")),
-    ("error 57P01, unknown", |rig, command, _| fail(rig, command, "57P01")),
-    ("error 25006, a standby", |rig, command, _| fail(rig, command, "25006")),
-    ("error 42P01, refused", |rig, command, _| fail(rig, command, "42P01")),
-    ("unreadable rows", |rig, command, _| {
-        rig.rows(command, vec![Row(vec![])]);
-        true
-    }),
-    ("disconnected", |rig, command, _| {
-        rig.client.handle_disconnected(command.session(), None, rig.now);
-        true
-    }),
-    ("no answer in time", |rig, _, _| {
-        rig.now = rig.now.checked_add(secs(5)).unwrap();
-        true
-    }),
-    ("deadline passed", |rig, _, _| {
-        rig.now = rig.now.checked_add(secs(20)).unwrap();
-        true
-    }),
     ("a try asked", |rig, _, _| {
         rig.ask("a", Wait::Try);
         true
@@ -265,57 +210,7 @@ const HAPPENINGS: &[(&str, Happening)] = &[
         rig.ask("a", Wait::ForEver);
         true
     }),
-    ("release asked", |rig, _, lock| {
-        let _ = rig.client.release(lock, rig.now);
-        true
-    }),
-    ("cancel asked", |rig, _, lock| {
-        let _ = rig.client.cancel(lock, rig.now);
-        true
-    }),
-    ("shut-down asked", |rig, _, _| {
-        rig.client.shut_down(rig.now);
-        true
-    }),
 ];
-
-fn fail(rig: &mut Rig, command: &Command, code: &str) -> bool {
-    let sqlstate = SqlState::new(code);
-    let error = ServerError { severity: Severity::Error, sqlstate, message: String::new() };
-    rig.answer(command, Outcome::Failed(error));
-    true
-}
-
-/// What is told and sent at once, without letting time pass.
-fn drained(rig: &mut Rig) -> (String, String) {
-    rig.drain();
-    let told: Vec<_> = rig.events.iter().map(event).collect();
-    let sent: Vec<_> = rig.commands.iter().map(|command| statement(command.statement())).collect();
-    (or_nothing(&told), or_nothing(&sent))
-}
-
-fn or_nothing(words: &[&str]) -> String {
-    if words.is_empty() { "-".into() } else { words.join(", ") }
-}
-
-const fn event(event: &Event) -> &'static str {
-    match event {
-        Event::Acquired { .. } => "acquired",
-        Event::Waiting { .. } => "waiting",
-        Event::Renewed { .. } => "renewed",
-        Event::Amended { .. } => "amended",
-        Event::AmendFailed { .. } => "amend failed",
-        Event::AtRisk { .. } => "at risk",
-        Event::Released { confirmed: true, .. } => "released",
-        Event::Released { confirmed: false, .. } => "released, unconfirmed",
-        Event::Lost { .. } => "lost",
-        Event::Busy { .. } => "busy",
-        Event::TimedOut { .. } => "timed out",
-        Event::Failed { .. } => "failed",
-        Event::Cancelled { .. } => "cancelled",
-        _ => "?",
-    }
-}
 
 const fn statement(statement: &Statement) -> &'static str {
     match statement {
