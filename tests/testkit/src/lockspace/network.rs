@@ -211,8 +211,5 @@ pub(super) fn session(link: usize) -> Session {
 
 /// What a statement asks of a place.
 pub(super) const fn call(statement: &Statement) -> Option<Call> {
-    match statement {
-        Statement::Advisory(Advisory { call, .. }) => Some(*call),
-        _ => None,
-    }
+    if let Statement::Advisory(Advisory { call, .. }) = statement { Some(*call) } else { None }
 }

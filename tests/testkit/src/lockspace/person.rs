@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use pglock_core::{AdvisoryKey, AdvisoryMode, AdvisoryPlace, Event, LockId, OwnerId, Wait};
+use pglock_core::{
+    AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryRequest, Event, LockId, OwnerId, Wait,
+};
 
 use crate::oracle::{Verdict, broken};
 
@@ -57,6 +59,20 @@ pub(super) struct Lives {
 }
 
 impl Life {
+    pub(super) fn asked(user: usize, request: &AdvisoryRequest) -> Self {
+        Self {
+            user,
+            key: request.key.clone(),
+            mode: request.mode,
+            owner: request.owner,
+            wait: request.wait,
+            stage: Stage::Asked,
+            crowded: false,
+            at_home: false,
+            refused: false,
+        }
+    }
+
     pub(super) fn place(&self) -> AdvisoryPlace {
         self.key.place()
     }
@@ -76,26 +92,16 @@ impl Life {
 }
 
 impl Lives {
+    /// Somebody asks for a lock, while its client has those that `is_there` knows.
     pub(super) fn asked(
         &mut self,
         lock: LockId,
-        user: usize,
-        life: (AdvisoryKey, AdvisoryMode, Option<OwnerId>, Wait),
+        mut life: Life,
+        is_there: impl Fn(LockId) -> bool,
     ) -> Verdict {
-        let (key, mode, owner, wait) = life;
-        let mut life = Life {
-            user,
-            key,
-            mode,
-            owner,
-            wait,
-            stage: Stage::Asked,
-            crowded: false,
-            at_home: false,
-            refused: false,
-        };
-        life.at_home =
-            self.held().any(|(_, other)| other.place() == life.place() && life.stacks_on(other));
+        life.at_home = self.locks.iter().any(|(other_lock, other)| {
+            other.place() == life.place() && life.stacks_on(other) && is_there(*other_lock)
+        });
         for other in self.locks.values_mut() {
             let meets = life.conflicts_with(other);
             life.crowded |= meets || other.waits_at(life.place());
@@ -176,7 +182,12 @@ impl Lives {
             Event::TimedOut { .. } => stage == Stage::Asked && matches!(life.wait, Wait::AtMost(_)),
             Event::Failed { .. } => stage == Stage::Asked,
             Event::Cancelled { .. } | Event::Released { .. } => stage == Stage::Ending,
-            _ => false,
+            Event::Acquired { .. }
+            | Event::Waiting { .. }
+            | Event::Amended { .. }
+            | Event::AmendFailed { .. }
+            | Event::Answered { .. }
+            | _ => false,
         };
         if fits {
             Ok(())

@@ -8,7 +8,7 @@ use pglock_core::{
 
 use super::met::Coincidence;
 use super::network::{call, session};
-use super::person::{Doing, Lives, Stage, User};
+use super::person::{Doing, Life, Lives, Stage, User};
 use super::server::Kind;
 use super::world::{Happening, World};
 use crate::clock::{Clock, Style};
@@ -261,13 +261,13 @@ impl World {
 
     fn ask(&mut self, client: usize, user: usize) -> Verdict {
         let request = self.draw_request();
-        let (key, mode, wait, owner) =
-            (request.key.clone(), request.mode, request.wait, request.owner);
+        let life = Life::asked(user, &request);
         let reading = self.read_clock(client);
         let process = &mut self.processes[client];
         let who = process.who;
-        let answer = process.client.acquire_advisory(request, reading);
-        self.trace.note(self.now, (who, &key, mode, wait, owner, &answer), || {
+        let answer = process.client.acquire_advisory(request.clone(), reading);
+        self.trace.note(self.now, (who, &request, &answer), || {
+            let AdvisoryRequest { key, mode, wait, owner, .. } = &request;
             format!("w{who} asks for {key}, {mode:?}, {wait:?}, {owner:?}: {answer:?}")
         });
         let process = &mut self.processes[client];
@@ -282,8 +282,8 @@ impl World {
             return self.drain(client);
         };
         process.users[user].doing = Doing::Asking(lock);
-        process.lives.asked(lock, user, (key, mode, owner, wait))?;
         let is_there = |lock| process.client.valid_until(lock).is_some();
+        process.lives.asked(lock, life, is_there)?;
         if process.lives.below(lock).any(is_there) {
             if !is_there(lock) {
                 return broken("O7", format!("{lock:?} does not stack on what its owner has"));
@@ -435,13 +435,7 @@ impl World {
     }
 
     /// What a client believes to hold, its session holds, as long as there is one; and then not for much longer.
-    fn check_claim(
-        &self,
-        client: usize,
-        lock: LockId,
-        life: &super::person::Life,
-        until: Instant,
-    ) -> Verdict {
+    fn check_claim(&self, client: usize, lock: LockId, life: &Life, until: Instant) -> Verdict {
         let process = &self.processes[client];
         let who = process.who;
         if until <= process.last_reading {
@@ -476,7 +470,7 @@ impl World {
         }
     }
 
-    fn check_fake(&self, who: usize, lock: LockId, life: &super::person::Life) -> Verdict {
+    fn check_fake(&self, who: usize, lock: LockId, life: &Life) -> Verdict {
         if self.plan.kind == Kind::Stub {
             return broken(
                 "O3",
@@ -529,6 +523,14 @@ fn recognised(event: &Event) -> Option<Coincidence> {
         Event::Failed { failure: Failure::Unfit(Unfit::NoLocks), .. } => Coincidence::StubRefused,
         Event::Failed { failure: Failure::Server(_), .. } => Coincidence::FailedByServer,
         Event::Failed { failure: Failure::Unreachable(_), .. } => Coincidence::FailedUnreachable,
-        _ => return None,
+        Event::Acquired { .. }
+        | Event::AdvisoryAcquired { .. }
+        | Event::Waiting { .. }
+        | Event::Renewed { .. }
+        | Event::Amended { .. }
+        | Event::AmendFailed { .. }
+        | Event::Failed { .. }
+        | Event::Answered { .. }
+        | _ => return None,
     })
 }

@@ -103,10 +103,8 @@ impl Server {
 
 /// What a server answers that has no locks, or none that others see.
 pub(super) fn pretend(statement: &Statement, primary: bool, real: bool) -> Outcome {
-    match statement {
-        Statement::Advisory(Advisory { call: Call::Enter, .. }) => entered(true, primary, real),
-        _ => answered(true),
-    }
+    let enters = matches!(statement, Statement::Advisory(Advisory { call: Call::Enter, .. }));
+    if enters { entered(true, primary, real) } else { answered(true) }
 }
 
 pub(super) fn stray(code: &str) -> ServerError {

@@ -162,7 +162,17 @@ impl World {
             Happening::User { client, who, user, turn } => {
                 !self.processes[client].awaits_user(who, user, turn)
             }
-            _ => false,
+            Happening::Connected { .. }
+            | Happening::Refused { .. }
+            | Happening::Broken { .. }
+            | Happening::Arrive { .. }
+            | Happening::Reply { .. }
+            | Happening::Ends { .. }
+            | Happening::Weather(_)
+            | Happening::Heal
+            | Happening::Deadline
+            | Happening::AllQuiet
+            | Happening::ShutDownDeadline => false,
         }
     }
 
