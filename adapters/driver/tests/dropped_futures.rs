@@ -111,7 +111,7 @@ impl Bench {
         self.settle();
         self.pass(self.cleaning);
         assert!(!self.is_ours(), "after {turns} turns the row stays held");
-        let believed = self.granted.lock().unwrap().iter().any(Hold::is_held);
+        let believed = self.granted.lock().unwrap().iter().any(|hold| hold.is_held());
         assert!(!believed, "after {turns} turns a lock is believed in that was given back");
         let before = (self.world.log().len(), self.world.clock.now());
         let locks = self.locks.clone();
