@@ -52,7 +52,9 @@ impl Sessions {
                 sqlstate: SqlState::new(failure.sqlstate()),
                 message: format!("{failure:?}"),
             }),
-            answer => panic!("{answer:?} to a try or an unlock"),
+            answer @ (Answer::Queued | Answer::Done | Answer::Unread | _) => {
+                panic!("{answer:?} to a try or an unlock")
+            }
         }
     }
 
