@@ -13,7 +13,7 @@ use futures::task::LocalSpawnExt;
 use pglock_core::{Call, Statement};
 use pglock_driver::{
     AdvisoryKey, AdvisoryLock, AdvisoryMode, AskError, BootClock, Clock, Error, Failure, Locks,
-    Loss, Options, blocking,
+    Loss, Options, Wait, blocking,
 };
 use support::{Fate, World};
 
@@ -283,15 +283,25 @@ fn what_cannot_even_be_asked_for_is_said() {
     assert!(one.is_held());
 }
 
+/// Also for whoever finds it so at the first look.
 #[test]
 fn a_full_lock_table_is_an_error_and_not_busy() {
-    let mut bench = Bench::new();
-    bench.world.advisory.lock().unwrap().fill_up();
-    let request = bench.locks.advisory("a");
-    let full = bench.result(request.try_acquire()).unwrap_err();
-    assert!(matches!(full, Error::Failed(Failure::LockTableFull(_))), "{full:?}");
-    assert!(full.to_string().contains("max_locks_per_transaction"), "{full}");
-    assert_eq!(bench.held(), 0);
+    for first in [true, false] {
+        let mut bench = Bench::new();
+        let lock = first.then(|| bench.acquire("a"));
+        bench.world.advisory.lock().unwrap().limit(0);
+        for wait in [Wait::Try, Wait::ForEver] {
+            let request = bench.locks.advisory("b").wait(wait);
+            let full = bench.result(request.acquire()).unwrap_err();
+            assert!(matches!(full, Error::Failed(Failure::LockTableFull(_))), "{full:?}");
+            assert!(full.to_string().contains("max_locks_per_transaction"), "{full}");
+        }
+        assert_eq!(bench.held(), usize::from(first));
+        assert!(lock.is_none_or(|lock| lock.is_held()));
+        bench.world.advisory.lock().unwrap().limit(10);
+        bench.pass(Duration::from_secs(1));
+        assert!(bench.acquire("b").is_held());
+    }
 }
 
 #[test]

@@ -27,7 +27,8 @@ async fn a_killed_session_is_a_loss_and_another_gets_the_lock(adapter: Adapter) 
     assert_eq!(lock.lost().await, Loss::SessionEnded);
     assert_eq!(lock.ensure_held(), Err(Error::Lost(Loss::SessionEnded)));
     let next = waiting.await.unwrap().unwrap();
-    assert!(next.is_held() && !locks.finds_free("a").await);
+    assert_eq!(next.ensure_held(), Ok(()));
+    assert!(!locks.finds_free("a").await);
     assert_eq!(lock.release().await, Err(Error::Lost(Loss::SessionEnded)));
     assert!(next.is_held(), "a late release frees nothing of others");
     next.free().await;

@@ -30,8 +30,7 @@ impl Sessions {
     pub(crate) fn execute(&mut self, session: Session, statement: Advisory) -> Outcome {
         let Advisory { mark, call } = statement;
         if call == Call::Enter {
-            let unmarked = self.marks.insert(session, mark).is_none();
-            return row([Value::Bool(unmarked), Value::Bool(true), Value::Bool(true)]);
+            return self.enter(session, mark);
         }
         if self.marks.get(&session) != Some(&mark) {
             return row([Value::Null]);
@@ -41,6 +40,18 @@ impl Sessions {
             Call::Try(place, mode) => self.answer(session, Command::Try(want(place, mode))),
             Call::Unlock(place, mode) => self.answer(session, Command::Unlock(place, model(mode))),
         }
+    }
+
+    /// The lock that shows that there are such is free again with the statement.
+    fn enter(&mut self, session: Session, mark: i64) -> Outcome {
+        let place = AdvisoryPlace::Bigint(mark);
+        let want = Want { place, mode: Mode::Exclusive, level: Level::Transaction };
+        let real = self.answer(session, Command::Try(want));
+        if matches!(real, Outcome::Failed(_)) {
+            return real;
+        }
+        let unmarked = self.marks.insert(session, mark).is_none();
+        row([Value::Bool(unmarked), Value::Bool(true), Value::Bool(true)])
     }
 
     fn answer(&mut self, session: Session, command: Command) -> Outcome {
@@ -76,9 +87,9 @@ impl Sessions {
         self.table.execute(STRANGER, Command::UnlockAll);
     }
 
-    /// From now on there is room for no lock more.
-    pub(crate) fn fill_up(&mut self) {
-        self.table = Table::default().with_capacity(0);
+    /// From now on there is room for so many locks.
+    pub(crate) fn limit(&mut self, capacity: usize) {
+        self.table = std::mem::take(&mut self.table).with_capacity(capacity);
     }
 
     /// How many locks sessions of handles hold.
