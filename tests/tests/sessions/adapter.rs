@@ -95,15 +95,15 @@ impl Stranger {
         eventually(&format!("{count} are held"), async || self.count().await == count).await;
     }
 
-    /// Ends the sessions of others that hold advisory locks.
-    pub(crate) async fn kills_the_holders(&self) {
-        self.0
-            .execute(
-                "SELECT pg_terminate_backend(pid) FROM (SELECT DISTINCT pid FROM pg_locks \
-                      WHERE locktype = 'advisory' AND pid <> pg_backend_pid() AND database = \
-                      (SELECT oid FROM pg_database WHERE datname = current_database())) _",
-            )
-            .await;
+    /// Ends the session that holds the lock of this name. Others may be in `pg_locks` for a moment, too.
+    pub(crate) async fn kills_the_holder(&self, name: &str) {
+        let place = arguments(&name.into());
+        let holder = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+             AND (classid::int8 << 32 | objid::int8) = {place} AND database = \
+             (SELECT oid FROM pg_database WHERE datname = current_database())"
+        );
+        assert!(self.says(&holder).await);
     }
 }
 

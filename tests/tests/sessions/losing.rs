@@ -23,7 +23,7 @@ async fn a_killed_session_is_a_loss_and_another_gets_the_lock(adapter: Adapter) 
     let lock = locks.acquire("a").await;
     let request = others.advisory("a");
     let waiting = tokio::spawn(async move { request.acquire().await });
-    stranger.kills_the_holders().await;
+    stranger.kills_the_holder("a").await;
     assert_eq!(lock.lost().await, Loss::SessionEnded);
     assert_eq!(lock.ensure_held(), Err(Error::Lost(Loss::SessionEnded)));
     let next = waiting.await.unwrap().unwrap();
@@ -41,7 +41,7 @@ async fn all_locks_of_a_session_end_with_it(adapter: Adapter) {
     let locks = adapter.locks(&database).await;
     let first = locks.acquire("a").await;
     let held = [first.again().await.unwrap(), locks.acquire("b").await, first];
-    stranger.kills_the_holders().await;
+    stranger.kills_the_holder("a").await;
     for lock in &held {
         assert_eq!(lock.lost().await, Loss::SessionEnded);
         assert_eq!(lock.again().await.unwrap_err(), Error::Lost(Loss::SessionEnded));
@@ -56,7 +56,7 @@ fn work_is_dropped_when_its_session_ends() {
         let stranger = Stranger::of(&database).await;
         let Locks::Tokio(locks) = Adapter::Tokio.locks(&database).await else { unreachable!() };
         let work = |_| async {
-            stranger.kills_the_holders().await;
+            stranger.kills_the_holder("a").await;
             std::future::pending::<()>().await;
         };
         let done = locks.advisory("a").run(work).await;

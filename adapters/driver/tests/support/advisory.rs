@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pglock_core::{Advisory, AdvisoryMode, AdvisoryPlace, Call, Severity, SqlState};
 use pglock_driver::{AdvisoryKey, Outcome, Row, ServerError, Value};
-use pglock_testkit::advisory::{Answer, Command, Level, Mode, Session, Table, Want};
+use pglock_testkit::advisory::{Answer, Command, Level, Session, Table, Want};
 
 /// A session that no handle knows of.
 const STRANGER: Session = 0;
@@ -38,14 +38,14 @@ impl Sessions {
         match call {
             Call::Enter | Call::Look => row([Value::Bool(true)]),
             Call::Try(place, mode) => self.answer(session, Command::Try(want(place, mode))),
-            Call::Unlock(place, mode) => self.answer(session, Command::Unlock(place, model(mode))),
+            Call::Unlock(place, mode) => self.answer(session, Command::Unlock(place, mode)),
         }
     }
 
     /// The lock that shows that there are such is free again with the statement.
     fn enter(&mut self, session: Session, mark: i64) -> Outcome {
         let place = AdvisoryPlace::Bigint(mark);
-        let want = Want { place, mode: Mode::Exclusive, level: Level::Transaction };
+        let want = Want { place, mode: AdvisoryMode::Exclusive, level: Level::Transaction };
         let real = self.answer(session, Command::Try(want));
         if matches!(real, Outcome::Failed(_)) {
             return real;
@@ -103,12 +103,5 @@ fn row<const N: usize>(values: [Value; N]) -> Outcome {
 }
 
 const fn want(place: AdvisoryPlace, mode: AdvisoryMode) -> Want {
-    Want { place, mode: model(mode), level: Level::Session }
-}
-
-const fn model(mode: AdvisoryMode) -> Mode {
-    match mode {
-        AdvisoryMode::Exclusive => Mode::Exclusive,
-        AdvisoryMode::Shared => Mode::Shared,
-    }
+    Want { place, mode, level: Level::Session }
 }
