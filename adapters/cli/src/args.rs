@@ -86,6 +86,10 @@ pub(crate) struct Run {
     /// Share it with all who share it
     #[arg(long, requires = "advisory", help_heading = "The lock")]
     pub(crate) shared: bool,
+    /// How the name becomes the key of an advisory lock
+    #[arg(long, value_enum, default_value_t = Mapping::Fnv1a, requires = "advisory")]
+    #[arg(help_heading = "The lock")]
+    pub(crate) mapping: Mapping,
     /// Others can have the lock this long after its holder's last sign of life (20s by default)
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     #[arg(help_heading = "The lock")]
@@ -365,6 +369,7 @@ mod tests {
             &["x", "--lease", "-1s", "--", "true"],
             &["x", "--replace-data", "--", "true"],
             &["x", "--shared", "--", "true"],
+            &["x", "--mapping", "sqlx", "--", "true"],
             &["x", "--advisory", "--lease", "20s", "--", "true"],
             &["x", "--advisory", "--owner", "me", "--", "true"],
             &["x", "--advisory", "--data", "one", "--", "true"],

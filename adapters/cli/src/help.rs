@@ -51,13 +51,13 @@ leaves running in the background is no longer protected after it has ended.
 
 The lock table is created if it is missing.
 
-With --advisory the lock is one of PostgreSQL's own, and the name's place among
-them is the 64 bits of FNV-1a as a signed number; no table is needed, and there
-are no PGLOCK_TOKEN and PGLOCK_OWNER. It is free for others as soon as its
-session ends: if the server ends it, the command gets KILL when that is
-noticed, and when pglock is killed, at once; others may have the lock a moment
-before. A session that is silent for 15s counts as lost. Poolers that share a
-session among clients, and standbys, are refused.
+With --advisory the lock is one of PostgreSQL's own; no table is needed, and
+there are no PGLOCK_TOKEN and PGLOCK_OWNER. `pglock holders` shows who has it.
+It is free for others as soon as its session ends: if the server ends it, the
+command gets KILL when that is noticed, and when pglock is killed, at once;
+others may have the lock a moment before. A session that is silent for 15s
+counts as lost. Poolers that share a session among clients, and standbys, are
+refused.
 
 Times are written 500ms, 20s, 5m, 1h 30m.
 

@@ -27,7 +27,7 @@ use self::spans::Spans;
 use crate::args::{Patience, Run, Server};
 use crate::connect::{self, Place};
 use crate::exit::{self, Failure};
-use crate::say;
+use crate::{holders, say};
 
 pub(crate) use self::clock::now;
 pub(crate) use self::post::own_program;
@@ -94,7 +94,8 @@ impl Task {
     }
 
     fn advisory_request(&self, locks: &Locks) -> AdvisoryRequest {
-        let request = locks.advisory(self.run.name.as_str()).wait(wait(&self.run.patience));
+        let key = holders::named(&self.run.name, self.run.mapping);
+        let request = locks.advisory(key).wait(wait(&self.run.patience));
         if self.run.shared { request.shared() } else { request }
     }
 

@@ -70,6 +70,16 @@ fn readers_are_in_together() {
 }
 
 #[test]
+fn the_name_is_mapped_as_told() {
+    let database = Server::shared().database();
+    let run = ["--advisory", "--mapping", "sqlx"];
+    let (_holder, _) = holder(&database, "a", &run, ":");
+    let held =
+        |mapping| said(&mut on(&database, &["holders", "a", "--mapping", mapping])).code == 0;
+    assert!(held("sqlx") && !held("fnv1a"));
+}
+
+#[test]
 fn the_families_are_apart() {
     let database = Server::shared().database();
     let (_lease, _) = holder(&database, "a", &[], ":");
