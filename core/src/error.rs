@@ -96,9 +96,25 @@ impl ServerError {
         self.sqlstate.as_str() == "53200"
     }
 
-    /// Whether no session of this server will ever do what one that was just opened cannot.
-    pub(crate) fn is_for_good(&self) -> bool {
-        self.standing() == Standing::Refused || self.sqlstate.as_str() == "0A000"
+    /// Why no session of this server can do what one that was just opened cannot, if that is so.
+    pub(crate) fn session_refusal(&self) -> Option<Failure> {
+        let unknown = self.sqlstate.as_str() == "0A000";
+        self.advisory_refusal().or_else(|| unknown.then(|| Failure::Server(self.clone())))
+    }
+
+    /// Why it does not help to ask for an advisory lock again, if it does not.
+    pub(crate) fn advisory_refusal(&self) -> Option<Failure> {
+        match (self.is_out_of_memory(), self.standing()) {
+            (true, _) => Some(Failure::LockTableFull(self.clone())),
+            (false, Standing::Refused) => Some(Failure::Server(self.clone())),
+            (
+                false,
+                Standing::Unknown
+                | Standing::RowLocked
+                | Standing::Passing
+                | Standing::SessionUnfit,
+            ) => None,
+        }
     }
 
     /// What the error says about the statement.
@@ -260,6 +276,17 @@ mod tests {
     fn codes_after_which_it_will_not() {
         for code in ["42P01", "42501", "42703", "22021", "28P01"] {
             assert_eq!(standing(code), Standing::Refused, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_full_lock_table_refuses_advisory_locks_though_it_may_pass() {
+        let full = error("53200");
+        assert_eq!(full.advisory_refusal(), Some(Failure::LockTableFull(full)));
+        let refused = error("42501");
+        assert_eq!(refused.advisory_refusal(), Some(Failure::Server(refused)));
+        for code in ["53300", "57P03", "55P03", "40P01", "25006"] {
+            assert_eq!(error(code).advisory_refusal(), None, "{code}");
         }
     }
 

@@ -70,7 +70,7 @@ pub(crate) enum Subcommand {
 
 #[derive(Debug, Group)]
 pub(crate) struct Run {
-    /// Which lock: 1 to 255 characters, any but NUL
+    /// Which lock: 1 to 255 characters, any but NUL; of an advisory lock any text
     pub(crate) name: String,
 
     #[command(flatten)]
@@ -79,6 +79,17 @@ pub(crate) struct Run {
     #[arg(long, short, help_heading = WAITING)]
     pub(crate) quiet: bool,
 
+    /// Use one of PostgreSQL's own advisory locks, which ends with the session; needs no table
+    #[arg(long, help_heading = "The lock")]
+    #[arg(conflicts_with_all = ["probe", "lease", "owner", "data", "replace_data", "keep_data"])]
+    pub(crate) advisory: bool,
+    /// Share it with all who share it
+    #[arg(long, requires = "advisory", help_heading = "The lock")]
+    pub(crate) shared: bool,
+    /// How the name becomes the key of an advisory lock
+    #[arg(long, value_enum, default_value_t = Mapping::Fnv1a, requires = "advisory")]
+    #[arg(help_heading = "The lock")]
+    pub(crate) mapping: Mapping,
     /// Others can have the lock this long after its holder's last sign of life (20s by default)
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     #[arg(help_heading = "The lock")]
@@ -100,7 +111,7 @@ pub(crate) struct Run {
     #[arg(last = true, required = true, value_name = "COMMAND", help_heading = "The command")]
     pub(crate) command: Vec<OsString>,
     /// How long before its lock can end the command gets TERM; KILL comes just before
-    /// (a quarter of the lease by default)
+    /// (a quarter of the lease by default; of an advisory lock 7.5s)
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     #[arg(help_heading = "The command")]
     pub(crate) grace: Option<Duration>,
@@ -298,6 +309,9 @@ pub(crate) struct Guard {
     pub(crate) grace: Duration,
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) margin: Duration,
+    /// Whether the lock ends with its holder, so that there is no time for TERM
+    #[arg(long)]
+    pub(crate) at_once: bool,
 }
 
 #[derive(Debug, Group)]
@@ -354,6 +368,13 @@ mod tests {
             &["x", "--wait", "5", "--", "true"],
             &["x", "--lease", "-1s", "--", "true"],
             &["x", "--replace-data", "--", "true"],
+            &["x", "--shared", "--", "true"],
+            &["x", "--mapping", "sqlx", "--", "true"],
+            &["x", "--advisory", "--lease", "20s", "--", "true"],
+            &["x", "--advisory", "--owner", "me", "--", "true"],
+            &["x", "--advisory", "--data", "one", "--", "true"],
+            &["x", "--advisory", "--keep-data", "--", "true"],
+            &["x", "--advisory", "--probe", "--", "true"],
             &["x", "--table", "a.b.c", "--", "true"],
         ] {
             assert!(run(words).is_err(), "{words:?}");

@@ -100,7 +100,8 @@ impl From<Error> for Failure {
             | Error::Owner(_)
             | Error::TableName(_)
             | Error::Config(_)
-            | Error::Url(_) => Self::Usage(words),
+            | Error::Url(_)
+            | Error::Ask(_) => Self::Usage(words),
             Error::Connect(_) | Error::Failed(Refusal::Unreachable(_)) => Self::NoServer(words),
             Error::Table(_) => Self::Refused(format!(
                 "{words}\nor run, with the same --table: pglock table create"

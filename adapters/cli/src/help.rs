@@ -51,6 +51,14 @@ leaves running in the background is no longer protected after it has ended.
 
 The lock table is created if it is missing.
 
+With --advisory the lock is one of PostgreSQL's own; no table is needed, and
+there are no PGLOCK_TOKEN and PGLOCK_OWNER. `pglock holders` shows who has it.
+It is free for others as soon as its session ends: if the server ends it, the
+command gets KILL when that is noticed, and when pglock is killed, at once;
+others may have the lock a moment before. A session that is silent for 15s
+counts as lost. Poolers that share a session among clients, and standbys, are
+refused.
+
 Times are written 500ms, 20s, 5m, 1h 30m.
 
 Exit codes:
@@ -59,7 +67,7 @@ Exit codes:
   111  timed out (--wait)
   112  lost: the lock could not be kept, the command was stopped
   113  no connection to the server (nobody there, login refused), or no answer
-  114  the server refused, or the table is not fit for use
+  114  the server refused, or the table or the session is not fit for use
   115  the command line or a setting makes no sense
   116  this machine refused something
   126  the command cannot be executed
@@ -72,6 +80,10 @@ Examples:
 
   # one deployment at a time, with a word for whoever waits
   pglock run deploy --wait 10m --data \"release 4.2\" -- ./deploy.sh
+
+  # readers at once, a writer alone
+  pglock run catalogue --advisory --shared -- ./export.sh
+  pglock run catalogue --advisory --wait 5m -- ./import.sh
 
   # the fencing token, for what the lock protects
   pglock run invoices -- sh -c 'pay --token \"$PGLOCK_TOKEN\"'

@@ -32,7 +32,7 @@ fn key(key: &Key, mapping: Mapping) -> Result<AdvisoryKey, Failure> {
     }
 }
 
-fn named(name: &str, mapping: Mapping) -> AdvisoryKey {
+pub(crate) fn named(name: &str, mapping: Mapping) -> AdvisoryKey {
     match mapping {
         Mapping::Fnv1a => KeyMapping::Fnv1a.key(name),
         Mapping::WithAdvisoryLock => KeyMapping::WithAdvisoryLock { prefix: 0 }.key(name),

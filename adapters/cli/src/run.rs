@@ -4,6 +4,7 @@ mod child;
 mod clock;
 pub(crate) mod guard;
 mod jobs;
+mod lock;
 mod post;
 mod reach;
 mod signals;
@@ -14,18 +15,19 @@ mod waiting;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pglock_tokio::{Error, Lock, Locks, Loss, Options, Request, Wait};
+use pglock_tokio::{AdvisoryRequest, Error, Locks, Loss, Options, Request, Wait};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use self::child::{Change, Child};
 use self::jobs::Jobs;
+use self::lock::Lock;
 use self::post::Post;
 use self::spans::Spans;
 use crate::args::{Patience, Run, Server};
 use crate::connect::{self, Place};
 use crate::exit::{self, Failure};
-use crate::say;
+use crate::{holders, say};
 
 pub(crate) use self::clock::now;
 pub(crate) use self::post::own_program;
@@ -39,9 +41,8 @@ pub(crate) async fn run(run: Run, server: &Server) -> Result<u8, Failure> {
     let task = Task { spans: Spans::of(&run)?, owner: owner(&run), run };
     let place = Place::find(server)?;
     let mut signals = signals::catch(&signals::PASSED_ON)?;
-    let options = Options::default().lease(task.spans.lease).owner(&task.owner);
     let locks = tokio::select! {
-        locks = place.locks_with(options) => locks?,
+        locks = place.locks_with(task.options()) => locks?,
         signal = interrupted(&mut signals) => return Err(signal),
     };
     let ended = task.perform(&locks, &mut signals).await;
@@ -60,9 +61,16 @@ struct Task {
 }
 
 impl Task {
+    fn options(&self) -> Options {
+        if self.run.advisory {
+            return Options::default().check_table(false);
+        }
+        Options::default().lease(self.spans.lease).owner(&self.owner)
+    }
+
     async fn perform(&self, locks: &Locks, signals: &mut Signals) -> Result<u8, Failure> {
         let lock = tokio::select! {
-            lock = waiting::acquire(self.request(locks), &self.run.name, !self.run.quiet) => lock?,
+            lock = self.acquire(locks) => lock?,
             signal = interrupted(signals) => return Err(signal),
         };
         let ended = self.supervise(&lock, signals).await;
@@ -74,6 +82,21 @@ impl Task {
             }
             (code, None) => Ok(code),
         }
+    }
+
+    async fn acquire(&self, locks: &Locks) -> Result<Lock, Failure> {
+        let (name, tell) = (&self.run.name, !self.run.quiet);
+        if self.run.advisory {
+            let request = self.advisory_request(locks);
+            return waiting::acquire_advisory(request, name, tell).await.map(Lock::Advisory);
+        }
+        waiting::acquire(self.request(locks), name, tell).await.map(Lock::Lease)
+    }
+
+    fn advisory_request(&self, locks: &Locks) -> AdvisoryRequest {
+        let key = holders::named(&self.run.name, self.run.mapping);
+        let request = locks.advisory(key).wait(wait(&self.run.patience));
+        if self.run.shared { request.shared() } else { request }
     }
 
     fn request(&self, locks: &Locks) -> Request {
@@ -97,7 +120,7 @@ impl Task {
         lock: &Lock,
         signals: &mut Signals,
     ) -> Result<(u8, Option<Loss>), Failure> {
-        let mut post = Post::set(&self.run.name, &self.spans)?;
+        let mut post = Post::set(&self.run, &self.spans)?;
         post.extend(|| lock.remaining());
         let mut jobs = Jobs::start(post.group());
         let started = Child::start(&self.run.command, &self.environment(lock), post.group());
@@ -147,12 +170,13 @@ impl Task {
         }
     }
 
-    fn environment(&self, lock: &Lock) -> [(&'static str, String); 3] {
-        [
-            ("PGLOCK_NAME", self.run.name.clone()),
-            ("PGLOCK_TOKEN", lock.token().to_string()),
-            ("PGLOCK_OWNER", self.owner.clone()),
-        ]
+    fn environment(&self, lock: &Lock) -> Vec<(&'static str, String)> {
+        let mut environment = vec![("PGLOCK_NAME", self.run.name.clone())];
+        if let Some(token) = lock.token() {
+            environment.push(("PGLOCK_TOKEN", token.to_string()));
+            environment.push(("PGLOCK_OWNER", self.owner.clone()));
+        }
+        environment
     }
 }
 
@@ -195,7 +219,8 @@ async fn release(lock: Lock) -> bool {
         Ok(Ok(released)) if released.confirmed => {}
         Ok(Err(Error::Lost(_))) => return false,
         _ if held => say::line(
-            "the server did not confirm the release; others get the lock when its lease has passed",
+            "the server did not confirm the release; others get the lock when its lease has passed, or the server \
+             has seen that its session is gone",
         ),
         _ => {}
     }

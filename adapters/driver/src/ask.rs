@@ -5,28 +5,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::channel::{mpsc, oneshot};
 use pglock_core as core;
-use pglock_core::{Amendment, Answer, Counters, Holder, Question};
+use pglock_core::{AdvisoryRequest, Amendment, Answer, Counters, Holder, Question};
 
+use crate::belief::Belief;
 use crate::error::Error;
 use crate::hold::Hold;
 
 /// What handles ask of the loop. Whoever gets one and drops it has answered [`Error::Closed`].
 pub(crate) enum Ask {
-    Acquire(Ticket, core::Request, mpsc::UnboundedSender<Progress>),
+    Acquire(Ticket, core::Request, mpsc::UnboundedSender<Progress<Hold>>),
+    AcquireAdvisory(Ticket, AdvisoryRequest, mpsc::UnboundedSender<Progress<Belief>>),
     Cancel(Ticket),
     Release(Ticket),
-    Heartbeat(Ticket, oneshot::Sender<Result<(), Error>>),
-    Amend(Ticket, Amendment, oneshot::Sender<Result<(), Error>>),
-    Question(Question, oneshot::Sender<Result<Answer, Error>>),
+    Heartbeat(Ticket, Reply<()>),
+    Amend(Ticket, Amendment, Reply<()>),
+    Question(Question, Reply<Answer>),
     Counters(oneshot::Sender<Counters>),
     /// Whoever asked is told by the sender's end.
     ShutDown(Option<oneshot::Sender<()>>),
 }
 
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
 /// How an acquire gets on. The last one is `Granted` or `Refused`.
-pub(crate) enum Progress {
+pub(crate) enum Progress<H> {
     Waiting(Holder),
-    Granted(Hold),
+    Granted(H),
     Refused(Error),
 }
 

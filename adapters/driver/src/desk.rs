@@ -5,21 +5,22 @@
 //! command is handed over, after an outcome has arrived.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::channel::{mpsc, oneshot};
+use futures::channel::oneshot;
 use pglock_core::{
-    Amendment, Answer, Client, Command, CommandId, Event, Grant, Instant, LockId, LockName,
-    Outcome, Output, Question, QuestionId, Request, ServerError, SessionId, SessionKind,
+    Amendment, Answer, AskError, Client, Command, CommandId, Event, Grant, Instant, LockId,
+    Outcome, Output, Question, QuestionId, ServerError, SessionId, SessionKind,
 };
 
-use crate::ask::{Ask, Progress, Ticket};
+use crate::ask::{Ask, Progress, Reply, Ticket};
+use crate::belief::{Belief, Ending};
 use crate::clock::Clock;
 use crate::error::{Error, Loss};
-use crate::hold::{Ending, Hold};
+use crate::hold::Hold;
 use crate::options::OnGranted;
+use crate::party::{Asker, Held, Holding, Party, Stage, answer, report};
 
 /// The core at work.
 pub(crate) struct Desk {
@@ -28,7 +29,7 @@ pub(crate) struct Desk {
     on_granted: OnGranted,
     tickets: BTreeMap<Ticket, LockId>,
     locks: BTreeMap<LockId, Party>,
-    questions: BTreeMap<QuestionId, oneshot::Sender<Result<Answer, Error>>>,
+    questions: BTreeMap<QuestionId, Reply<Answer>>,
     leaving: Vec<oneshot::Sender<()>>,
 }
 
@@ -41,33 +42,6 @@ pub(crate) enum Work {
     Wait(Option<Instant>),
     /// The shut-down is complete.
     Over,
-}
-
-/// Whoever asked for a lock.
-struct Party {
-    ticket: Ticket,
-    name: LockName,
-    stage: Stage,
-}
-
-enum Stage {
-    Asking(mpsc::UnboundedSender<Progress>),
-    Holding(Holding),
-    /// The acquire was cancelled: whatever becomes of it, nobody wants to know.
-    Cancelled,
-}
-
-struct Holding {
-    hold: Hold,
-    ending: oneshot::Sender<Ending>,
-    /// Whoever waits for a renewal, and since when: one that was sent before does not count.
-    heartbeats: Vec<(Instant, oneshot::Sender<Result<(), Error>>)>,
-    amendments: Vec<AmendmentAsked>,
-}
-
-struct AmendmentAsked {
-    data: Option<Option<Arc<[u8]>>>,
-    reply: oneshot::Sender<Result<(), Error>>,
 }
 
 impl Desk {
@@ -136,7 +110,15 @@ impl Desk {
             self.tell(event);
         }
         match ask {
-            Ask::Acquire(ticket, request, progress) => self.acquire(ticket, request, progress),
+            Ask::Acquire(ticket, request, progress) => {
+                let asker = Asker::Lease(request.name.clone(), progress);
+                let asked = self.client.acquire(request, self.clock.now());
+                self.asked(ticket, asker, asked);
+            }
+            Ask::AcquireAdvisory(ticket, request, progress) => {
+                let asked = self.client.acquire_advisory(request, self.clock.now());
+                self.asked(ticket, Asker::Advisory(progress), asked);
+            }
             Ask::Cancel(ticket) => self.cancel(ticket),
             Ask::Release(ticket) => self.release(ticket),
             Ask::Heartbeat(ticket, reply) => self.heartbeat(ticket, reply),
@@ -150,28 +132,21 @@ impl Desk {
 
 /// Asks.
 impl Desk {
-    fn acquire(
-        &mut self,
-        ticket: Ticket,
-        request: Request,
-        progress: mpsc::UnboundedSender<Progress>,
-    ) {
-        let name = request.name.clone();
-        match self.client.acquire(request, self.clock.now()) {
+    fn asked(&mut self, ticket: Ticket, asker: Asker, asked: Result<LockId, AskError>) {
+        match asked {
             Ok(lock) => {
                 self.tickets.insert(ticket, lock);
-                self.locks.insert(lock, Party { ticket, name, stage: Stage::Asking(progress) });
+                self.locks.insert(lock, Party::new(ticket, asker));
             }
-            Err(error) => report(&progress, Progress::Refused(error.into())),
+            Err(error) => asker.refuse(error.into()),
         }
     }
 
     fn cancel(&mut self, ticket: Ticket) {
         let Some((lock, party)) = party(&self.tickets, &mut self.locks, ticket) else { return };
         // It may have been granted before it was known that nobody wants it.
-        if let Stage::Holding(holding) = mem::replace(&mut party.stage, Stage::Cancelled) {
-            holding.hold.end(Loss::Released);
-        }
+        party.end_belief(Loss::Released);
+        party.stage = Stage::Cancelled;
         let _had_ended = self.client.cancel(lock, self.clock.now()).is_err();
     }
 
@@ -180,33 +155,28 @@ impl Desk {
         let _had_ended = self.client.release(*lock, self.clock.now()).is_err();
     }
 
-    fn heartbeat(&mut self, ticket: Ticket, reply: oneshot::Sender<Result<(), Error>>) {
+    fn heartbeat(&mut self, ticket: Ticket, reply: Reply<()>) {
         let Some((lock, holding)) = holding(&self.tickets, &mut self.locks, ticket) else { return };
         let asked_at = self.clock.now();
         match self.client.heartbeat(lock, asked_at) {
-            Ok(()) => holding.heartbeats.push((asked_at, reply)),
-            Err(_) => answer(reply, Err(Error::Lost(holding.hold.loss()))),
+            Ok(()) => holding.await_renewal(asked_at, reply),
+            Err(_) => answer(reply, Err(Error::Lost(holding.held.loss()))),
         }
     }
 
-    fn amend(
-        &mut self,
-        ticket: Ticket,
-        amendment: Amendment,
-        reply: oneshot::Sender<Result<(), Error>>,
-    ) {
+    fn amend(&mut self, ticket: Ticket, amendment: Amendment, reply: Reply<()>) {
         let Some((lock, holding)) = holding(&self.tickets, &mut self.locks, ticket) else { return };
         let data = amendment.data.clone();
         match self.client.amend(lock, amendment, self.clock.now()) {
-            Ok(()) => holding.amendments.push(AmendmentAsked { data, reply }),
-            Err(pglock_core::AskError::NotHeld(_)) => {
-                answer(reply, Err(Error::Lost(holding.hold.loss())));
+            Ok(()) => holding.await_amendment(data, reply),
+            Err(AskError::NotHeld(_)) => {
+                answer(reply, Err(Error::Lost(holding.held.loss())));
             }
             Err(error) => answer(reply, Err(error.into())),
         }
     }
 
-    fn question(&mut self, question: Question, reply: oneshot::Sender<Result<Answer, Error>>) {
+    fn question(&mut self, question: Question, reply: Reply<Answer>) {
         match self.client.ask(question, self.clock.now()) {
             Ok(id) => {
                 self.questions.insert(id, reply);
@@ -216,11 +186,7 @@ impl Desk {
     }
 
     fn shut_down(&mut self, reply: Option<oneshot::Sender<()>>) {
-        for party in self.locks.values() {
-            if let Stage::Holding(holding) = &party.stage {
-                holding.hold.end(Loss::Released);
-            }
-        }
+        self.locks.values().for_each(|party| party.end_belief(Loss::Released));
         self.leaving.push(reply.unwrap_or_else(|| oneshot::channel().0));
         self.client.shut_down(self.clock.now());
     }
@@ -231,15 +197,20 @@ impl Desk {
     fn tell(&mut self, event: Event) {
         match event {
             Event::Acquired { lock, grant } => self.acquired(lock, grant),
+            Event::AdvisoryAcquired { lock } => self.acquired_advisory(lock),
             Event::Waiting { lock, holder } => {
-                if let Some(Party { stage: Stage::Asking(progress), .. }) = self.locks.get(&lock) {
-                    report(progress, Progress::Waiting(holder));
+                if let Some(party) = self.locks.get(&lock) {
+                    party.waits_for(holder);
                 }
             }
-            Event::Renewed { lock, sent, valid_until } => self.renewed(lock, sent, valid_until),
+            Event::Renewed { lock, sent, valid_until } => {
+                if let Some(holding) = self.held(lock) {
+                    holding.renewed(sent, valid_until);
+                }
+            }
             Event::AtRisk { lock, .. } => {
                 if let Some(holding) = self.held(lock) {
-                    holding.hold.set_at_risk();
+                    holding.held.set_at_risk();
                 }
             }
             Event::Amended { lock } => self.amended(lock, &Ok(())),
@@ -268,29 +239,27 @@ impl Desk {
 
     fn acquired(&mut self, lock: LockId, grant: Grant) {
         let Some(party) = self.locks.get_mut(&lock) else { return };
-        let Stage::Asking(progress) = &party.stage else { return };
-        let (hold, ending) = Hold::new(party.name.clone(), grant, Arc::clone(&self.clock));
+        let Stage::Asking(Asker::Lease(name, progress)) = &party.stage else { return };
+        let (hold, ending) = Hold::new(name.clone(), grant, Arc::clone(&self.clock));
         self.on_granted.tell(&hold);
         report(progress, Progress::Granted(hold.clone()));
-        let (heartbeats, amendments) = (Vec::new(), Vec::new());
-        party.stage = Stage::Holding(Holding { hold, ending, heartbeats, amendments });
+        party.stage = Stage::Holding(Holding::new(Held::Lease(hold), ending));
     }
 
-    fn renewed(&mut self, lock: LockId, sent: Instant, valid_until: Instant) {
-        let Some(holding) = self.held(lock) else { return };
-        holding.hold.renew(valid_until);
-        for (_, reply) in holding.heartbeats.extract_if(.., |(asked_at, _)| *asked_at <= sent) {
-            answer(reply, Ok(()));
-        }
+    fn acquired_advisory(&mut self, lock: LockId) {
+        // If it has been lost since, there is no such moment, and the event that says so follows.
+        let valid_until = self.client.valid_until(lock).unwrap_or_default();
+        let Some(party) = self.locks.get_mut(&lock) else { return };
+        let Stage::Asking(Asker::Advisory(progress)) = &party.stage else { return };
+        let clock = Arc::clone(&self.clock);
+        let (belief, ending) = Belief::new(valid_until, Loss::SessionEnded, clock);
+        report(progress, Progress::Granted(belief.clone()));
+        party.stage = Stage::Holding(Holding::new(Held::Advisory(belief), ending));
     }
 
     fn amended(&mut self, lock: LockId, result: &Result<(), Error>) {
-        let Some(holding) = self.held(lock) else { return };
-        for asked in holding.amendments.drain(..) {
-            if let (Ok(()), Some(data)) = (result, asked.data) {
-                holding.hold.set_data(data);
-            }
-            answer(asked.reply, result.clone());
+        if let Some(holding) = self.held(lock) {
+            holding.amended(result);
         }
     }
 
@@ -298,38 +267,23 @@ impl Desk {
         self.ended(lock, error, Ending::Released { confirmed: true });
     }
 
-    /// The lock has had its terminal event: an error for whoever asked, an ending for whoever holds.
     fn ended(&mut self, lock: LockId, error: Error, ending: Ending) {
         let party = self.locks.remove(&lock);
         debug_assert!(party.is_some(), "a second terminal event for {lock:?}");
         let Some(party) = party else { return };
         self.tickets.remove(&party.ticket);
-        match party.stage {
-            Stage::Asking(progress) => report(&progress, Progress::Refused(error)),
-            Stage::Holding(holding) => {
-                holding.hold.end(ending.loss());
-                answer(holding.ending, ending);
-            }
-            Stage::Cancelled => {}
-        }
+        party.ended(error, ending);
     }
 
     fn held(&mut self, lock: LockId) -> Option<&mut Holding> {
-        match &mut self.locks.get_mut(&lock)?.stage {
-            Stage::Holding(holding) => Some(holding),
-            Stage::Asking(_) | Stage::Cancelled => None,
-        }
+        self.locks.get_mut(&lock)?.holding()
     }
 }
 
 /// When the loop ends, for whatever reason, nobody renews the locks any more.
 impl Drop for Desk {
     fn drop(&mut self) {
-        for party in self.locks.values() {
-            if let Stage::Holding(holding) = &party.stage {
-                holding.hold.end(Loss::Closed);
-            }
-        }
+        self.locks.values().for_each(|party| party.end_belief(Loss::Closed));
     }
 }
 
@@ -348,17 +302,5 @@ fn holding<'a>(
     ticket: Ticket,
 ) -> Option<(LockId, &'a mut Holding)> {
     let (lock, party) = party(tickets, locks, ticket)?;
-    match &mut party.stage {
-        Stage::Holding(holding) => Some((lock, holding)),
-        Stage::Asking(_) | Stage::Cancelled => None,
-    }
-}
-
-/// Whoever asked may have stopped listening; that is its right.
-fn answer<T>(reply: oneshot::Sender<T>, told: T) {
-    let _nobody_listens = reply.send(told).is_err();
-}
-
-fn report(progress: &mpsc::UnboundedSender<Progress>, told: Progress) {
-    let _nobody_listens = progress.unbounded_send(told).is_err();
+    Some((lock, party.holding()?))
 }

@@ -30,6 +30,9 @@ pub enum Error {
     Connect(ConnectError),
     /// The lock table is missing or not fit for use.
     Table(TableReport),
+    /// The lock cannot be asked for so: its name clashes with another's, it would wait for ever, or there are too
+    /// many locks.
+    Ask(AskError),
     /// Somebody else holds the lock; who, if it was seen.
     Busy(Option<Holder>),
     /// The time to wait has passed; who held the lock when it was last seen.
@@ -50,6 +53,10 @@ pub enum Loss {
     Expired,
     /// Somebody else took the lock over, or an operator released it.
     TakenOver,
+    /// The session that held the advisory lock has ended, or gave no sign of life for too long.
+    SessionEnded,
+    /// The session holds the advisory lock no more: somebody else used the session, or has reset it.
+    Robbed,
     /// It was given back.
     Released,
     /// Whatever drove the locks has ended, so that nobody renews it.
@@ -70,6 +77,7 @@ impl Error {
             | Self::Url(_)
             | Self::System(_)
             | Self::Table(_)
+            | Self::Ask(_)
             | Self::Busy(_)
             | Self::TimedOut(_)
             | Self::Lost(_)
@@ -89,6 +97,7 @@ impl fmt::Display for Error {
             Self::System(what) => write!(f, "the system refused: {what}"),
             Self::Connect(error) => write!(f, "cannot connect to the server: {error}"),
             Self::Table(report) => unfit(f, report),
+            Self::Ask(error) => error.fmt(f),
             Self::Busy(holder) => {
                 f.write_str("the lock is held by ")?;
                 name(f, holder.as_ref())
@@ -121,6 +130,12 @@ impl fmt::Display for Loss {
         f.write_str(match self {
             Self::Expired => "the lock is lost: no heartbeat was acknowledged in time",
             Self::TakenOver => "the lock is lost: its row was taken over, or freed by an operator",
+            Self::SessionEnded => {
+                "the lock is lost: its session has ended, or gave no sign of life for too long"
+            }
+            Self::Robbed => {
+                "the lock is lost: its session holds it no more; somebody else used the session, or has reset it"
+            }
             Self::Released => "the lock was given back",
             Self::Closed => "the lock is lost: nobody renews it any more",
         })
@@ -135,6 +150,8 @@ impl From<LossCause> for Loss {
     fn from(cause: LossCause) -> Self {
         match cause {
             LossCause::TakenOver => Self::TakenOver,
+            LossCause::SessionEnded => Self::SessionEnded,
+            LossCause::Robbed => Self::Robbed,
             LossCause::Expired | _ => Self::Expired,
         }
     }
@@ -146,6 +163,9 @@ impl From<AskError> for Error {
             AskError::NotHeld(_) => Self::Lost(Loss::Expired),
             AskError::Timing(error) => Self::Config(error),
             AskError::ClockExhausted => Self::Failed(Failure::ClockExhausted),
+            AskError::NameClash { .. } | AskError::Upgrade(_) | AskError::TooManyPlaces { .. } => {
+                Self::Ask(error)
+            }
             AskError::ShuttingDown | _ => Self::Closed,
         }
     }

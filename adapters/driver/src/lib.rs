@@ -19,7 +19,10 @@
     allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+mod acquiring;
+mod advisory;
 mod ask;
+mod belief;
 pub mod blocking;
 mod clock;
 mod connect;
@@ -31,8 +34,11 @@ mod link;
 mod lock;
 mod locks;
 mod options;
+mod party;
 mod request;
 
+pub use advisory::{AdvisoryHold, AdvisoryLock, AdvisoryOwner, AdvisoryRequest};
+pub use belief::Belief;
 pub use clock::{BootClock, Clock, Timer};
 pub use connect::{Connect, ConnectError, Session};
 pub use error::{Error, Loss};
@@ -43,9 +49,9 @@ pub use options::Options;
 pub use request::Request;
 
 pub use pglock_core::{
-    AdvisoryClaim, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryWait, Backoff, Command,
-    Config, ConfigError, Counters, Drift, Entry, Failure, Foreign, Heartbeat, Holder, Identity,
-    Instant, KeyMapping, LockName, NameError, Outcome, Owner, OwnerError, Param, Problem, Query,
-    Row, Rvn, ServerError, SessionKind, Severity, SqlState, Table, TableError, TableReport, Token,
-    TransactionLock, Unfit, Value, Wait,
+    AdvisoryClaim, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryWait, AskError, Backoff,
+    Command, Config, ConfigError, Counters, Drift, Entry, Failure, Foreign, Heartbeat, Holder,
+    Identity, Instant, KeyMapping, LockName, NameError, Outcome, Owner, OwnerError, Param, Problem,
+    Query, Row, Rvn, ServerError, SessionKind, Severity, SqlState, Table, TableError, TableReport,
+    Token, TransactionLock, Unfit, Value, Wait,
 };

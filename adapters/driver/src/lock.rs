@@ -1,4 +1,4 @@
-//! The guard of a lock: gives it back when it goes away. What may be believed meanwhile is [`Hold`]'s.
+//! The guard of a lease lock: gives it back when it goes away. What may be believed meanwhile is [`Hold`]'s.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,7 +10,7 @@ use pglock_core::Amendment;
 
 use crate::ask::{Ask, Line, Ticket};
 use crate::error::{Error, Loss};
-use crate::hold::{Ending, Hold};
+use crate::hold::Hold;
 
 /// A lock that was acquired. Dropping it gives it back in the background, without waiting; a program that
 /// ends right afterwards should [`release`](Lock::release) it, or shut the locks down, instead.
@@ -27,7 +27,8 @@ pub struct Lock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Released {
-    /// Whether the server confirmed it. If not, others get the lock when its lease has passed.
+    /// Whether the server confirmed it. If not, others get the lock when its lease has passed, or the server has
+    /// seen that its session is gone.
     pub confirmed: bool,
 }
 
@@ -51,12 +52,7 @@ impl Lock {
     pub async fn release(self) -> Result<Released, Error> {
         let hold = self.hold.clone();
         drop(self);
-        match hold.ending().await {
-            Some(Ending::Released { confirmed }) => Ok(Released { confirmed }),
-            Some(Ending::ReleaseFailed(failure)) => Err(Error::Failed(failure)),
-            Some(Ending::Lost(loss)) => Err(Error::Lost(loss)),
-            None => Err(Error::Closed),
-        }
+        hold.released().await
     }
 
     /// Renews the lease now: needed with heartbeats by hand only.

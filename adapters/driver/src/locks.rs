@@ -12,6 +12,7 @@ use pglock_core::{
     TableReport, Token,
 };
 
+use crate::advisory::{AdvisoryOwner, AdvisoryRequest};
 use crate::ask::{Ask, Line};
 use crate::clock::{Clock, Timer};
 use crate::connect::{Connect, ConnectError};
@@ -164,6 +165,34 @@ impl Locks {
         work: impl FnOnce(Hold) -> W,
     ) -> Result<W::Output, Error> {
         self.request(name).run(work).await
+    }
+}
+
+/// Advisory locks.
+impl Locks {
+    /// An advisory lock to be acquired: the server's own, which ends with the session. All of a handle share one,
+    /// on a connection of their own; no table is needed.
+    ///
+    /// A text is a name, whose place [`KeyMapping`](pglock_core::KeyMapping) says; a number or a pair of them is a
+    /// place as the server's functions take it.
+    ///
+    /// ```
+    /// # use pglock_driver::{Error, Locks};
+    /// # async fn report(locks: &Locks) -> Result<(), Error> {
+    /// let lock = locks.advisory("report").acquire().await?;
+    /// lock.release().await?;
+    /// locks.advisory(42).run(|_| async { println!("like pg_advisory_lock(42)") }).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn advisory(&self, key: impl Into<AdvisoryKey>) -> AdvisoryRequest {
+        AdvisoryRequest::new(Arc::clone(&self.line), key)
+    }
+
+    /// Somebody on whose behalf advisory locks are taken, and who may take the same one more than once; see
+    /// [`AdvisoryRequest::by`].
+    #[must_use]
+    pub fn owner(&self) -> AdvisoryOwner {
+        AdvisoryOwner::new()
     }
 }
 

@@ -151,13 +151,25 @@ impl Options {
         self.with(|config| config.hints = hints)
     }
 
+    /// How long the connection that carries advisory locks may give no sign of life before they count as lost; 15 s
+    /// by default.
+    pub fn silence(self, silence: Duration) -> Self {
+        self.with(|config| config.silence = silence)
+    }
+
+    /// In how many places of the server's lock space advisory locks may be held or awaited; 1,000 by default. A
+    /// server has room for some 6,400 locks of all kinds unless told otherwise.
+    pub fn advisory_places(self, places: usize) -> Self {
+        self.with(|config| config.advisory_places = places)
+    }
+
     /// All settings of the core at once, instead of whatever was set before.
     pub fn config(self, config: Config) -> Self {
         Self { config: Ok(config), ..self }
     }
 
     /// Whether to look at the table when connecting; yes by default. If not, it is not created either, and
-    /// is left as it is, fit for use or not: for those who want to drop it.
+    /// is left as it is, fit for use or not: for those who want to drop it, or who use advisory locks only.
     pub fn check_table(self, check: bool) -> Self {
         Self { check_table: check, ..self }
     }
@@ -234,7 +246,8 @@ macro_rules! offer_options {
             drift($crate::Drift), lock_timeout(::core::time::Duration),
             poll(::core::time::Duration), longest_lease(::core::time::Duration),
             foreign($crate::Foreign), patience(::core::time::Duration),
-            backoff($crate::Backoff), work_sessions(usize), hints(bool), config($crate::Config),
+            backoff($crate::Backoff), work_sessions(usize), hints(bool),
+            silence(::core::time::Duration), advisory_places(usize), config($crate::Config),
             check_table(bool), create_table(bool), identity($crate::Identity), seed(u64),
         }
     };

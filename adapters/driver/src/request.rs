@@ -1,20 +1,18 @@
 //! One acquire, put together option by option.
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::channel::mpsc;
-use futures::future::{self, Either};
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use pglock_core as core;
 use pglock_core::{Heartbeat, Holder, LockName, Owner, Wait};
 
-use crate::ask::{Ask, Line, Progress, Ticket};
+use crate::acquiring::{Acquiring, kept, unless_busy};
+use crate::ask::{Ask, Line};
 use crate::error::Error;
 use crate::hold::Hold;
-use crate::lock::{Lock, Released};
+use crate::lock::Lock;
 
 /// A lock to be acquired: options first, then [`acquire`](Request::acquire) or one of its kin.
 ///
@@ -110,16 +108,13 @@ impl Request {
     /// When an option cannot be kept, the server refuses, the locks are shut down; with other waits
     /// than for ever also [`Error::Busy`], [`Error::TimedOut`], and [`Error::Failed`] when the server
     /// gives no answer.
-    pub async fn acquire(mut self) -> Result<Lock, Error> {
-        let mut acquiring = Acquiring::new(self.line, self.request?);
-        loop {
-            match acquiring.progress.next().await {
-                Some(Progress::Waiting(holder)) => (self.on_waiting)(&holder),
-                Some(Progress::Granted(hold)) => return Ok(acquiring.granted(hold)),
-                Some(Progress::Refused(error)) => return Err(error),
-                None => return Err(Error::Closed),
-            }
-        }
+    pub async fn acquire(self) -> Result<Lock, Error> {
+        let Self { line, request, on_waiting } = self;
+        let request = request?;
+        let ask = |ticket, progress| Ask::Acquire(ticket, request, progress);
+        let acquiring = Acquiring::new(Arc::clone(&line), ask);
+        let (hold, ticket) = acquiring.granted(on_waiting).await?;
+        Ok(Lock::new(hold, ticket, line))
     }
 
     /// Acquires the lock if it can be had within `patience`.
@@ -156,69 +151,13 @@ impl Request {
     /// its row was somebody else's; and as [`Request::acquire`].
     pub async fn run<W: Future>(self, work: impl FnOnce(Hold) -> W) -> Result<W::Output, Error> {
         let lock = self.acquire().await?;
-        let done = {
-            let lost = pin!(lock.lost());
-            let working = pin!(work(lock.hold()));
-            match future::select(lost, working).await {
-                Either::Left((loss, _)) => Err(Error::Lost(loss)),
-                Either::Right((value, _)) => lock.ensure_held().map(|()| value),
-            }
-        };
+        let done = lock.while_held(work(lock.hold())).await;
         lock.release().map(|released| kept(done, released)).await
-    }
-}
-
-/// What was done under a lock, unless the lock was lost: also if that is learnt only by giving it back.
-pub(crate) fn kept<T>(
-    done: Result<T, Error>,
-    released: Result<Released, Error>,
-) -> Result<T, Error> {
-    match released {
-        Err(Error::Lost(loss)) => done.and(Err(Error::Lost(loss))),
-        Ok(_) | Err(_) => done,
     }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Request").field(&self.request).finish()
-    }
-}
-
-fn unless_busy(acquired: Result<Lock, Error>) -> Result<Option<Lock>, Error> {
-    match acquired {
-        Ok(lock) => Ok(Some(lock)),
-        Err(Error::Busy(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// An acquire under way. Dropping it cancels it, which changes nothing once it has ended.
-struct Acquiring {
-    line: Arc<Line>,
-    ticket: Ticket,
-    progress: mpsc::UnboundedReceiver<Progress>,
-    granted: bool,
-}
-
-impl Acquiring {
-    fn new(line: Arc<Line>, request: core::Request) -> Self {
-        let ticket = line.ticket();
-        let (sender, progress) = mpsc::unbounded();
-        line.post(Ask::Acquire(ticket, request, sender));
-        Self { line, ticket, progress, granted: false }
-    }
-
-    fn granted(mut self, hold: Hold) -> Lock {
-        self.granted = true;
-        Lock::new(hold, self.ticket, Arc::clone(&self.line))
-    }
-}
-
-impl Drop for Acquiring {
-    fn drop(&mut self) {
-        if !self.granted {
-            self.line.post(Ask::Cancel(self.ticket));
-        }
     }
 }

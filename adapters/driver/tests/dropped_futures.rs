@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, LocalBoxFuture};
 use pglock_core::Statement;
-use pglock_driver::{Clock, Error, Hold, Lock, LockName, Locks, Loss, Options, Rvn};
+use pglock_driver::{AdvisoryLock, Clock, Error, Hold, Lock, LockName, Locks, Loss, Options, Rvn};
 use support::{Fate, World};
 
 const LEASE: Duration = Duration::from_secs(20);
@@ -111,7 +111,9 @@ impl Bench {
         self.settle();
         self.pass(self.cleaning);
         assert!(!self.is_ours(), "after {turns} turns the row stays held");
-        let believed = self.granted.lock().unwrap().iter().any(Hold::is_held);
+        let advisory = self.world.advisory.lock().unwrap().held();
+        assert_eq!(advisory, 0, "after {turns} turns an advisory lock stays held");
+        let believed = self.granted.lock().unwrap().iter().any(|hold| hold.is_held());
         assert!(!believed, "after {turns} turns a lock is believed in that was given back");
         let before = (self.world.log().len(), self.world.clock.now());
         let locks = self.locks.clone();
@@ -221,6 +223,61 @@ fn a_release() {
         async move {
             let lock = locks.acquire("a").await.unwrap();
             lock.release().await
+        }
+        .boxed_local()
+    });
+}
+
+fn acquire_advisory(locks: Locks) -> LocalBoxFuture<'static, Result<AdvisoryLock, Error>> {
+    async move { locks.advisory("a").acquire().await }.boxed_local()
+}
+
+#[test]
+fn an_acquire_of_a_free_advisory_lock() {
+    let turns = drop_everywhere(Bench::new, acquire_advisory);
+    assert!(turns > 10, "{turns}: connecting, two statements, each with hesitations");
+}
+
+#[test]
+fn an_acquire_of_an_advisory_lock_whose_answers_are_lost() {
+    for fate in [Fate::NotSent, Fate::AnswerLost] {
+        let begin = || {
+            let mut bench = Bench::new();
+            bench.cleaning = Duration::from_secs(1);
+            bench.world.first(3, fate, |statement| matches!(statement, Statement::Advisory(_)));
+            bench
+        };
+        let turns = drop_everywhere(begin, acquire_advisory);
+        assert!(turns > 20, "{turns}: three connections break");
+    }
+}
+
+#[test]
+fn an_acquire_of_an_advisory_lock_that_waits() {
+    let begin = || {
+        let bench = Bench::new();
+        assert!(bench.world.advisory.lock().unwrap().taken_by_stranger("a"));
+        bench
+    };
+    drop_everywhere(begin, |locks| {
+        let patience = Duration::from_secs(10);
+        async move { locks.advisory("a").acquire_within(patience).await }.boxed_local()
+    });
+}
+
+#[test]
+fn a_try_a_run_and_a_release_of_an_advisory_lock() {
+    drop_everywhere(Bench::new, |locks| {
+        async move { locks.advisory("a").shared().try_acquire().await }.boxed_local()
+    });
+    drop_everywhere(Bench::new, |locks| {
+        async move { locks.advisory("a").run(|_| support::hesitate()).await }.boxed_local()
+    });
+    drop_everywhere(Bench::new, |locks| {
+        async move {
+            let lock = locks.advisory("a").acquire().await.unwrap();
+            let again = lock.again().await.unwrap();
+            (lock.release().await, again.release().await)
         }
         .boxed_local()
     });

@@ -239,8 +239,7 @@ impl AdvisoryLocks {
 
     /// The server says why there is no session. If that is for good, those who have had no answer yet are told.
     pub(crate) fn cannot_connect(&mut self, error: &ServerError, context: &mut Context<'_>) {
-        if error.is_for_good() {
-            let failure = Failure::Server(error.clone());
+        if let Some(failure) = error.session_refusal() {
             self.for_each_spot(|spot| spot.fail_unanswered(&failure, context));
         } else {
             self.for_each_spot(|spot| spot.note_trouble(error));

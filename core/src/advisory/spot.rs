@@ -21,7 +21,7 @@ use super::waiter::{Taker, Waiter};
 use super::{AdvisoryKey, AdvisoryPlace};
 use crate::bugs::{Bug, made};
 use crate::context::Context;
-use crate::error::{Failure, ServerError, Standing};
+use crate::error::{Failure, ServerError};
 use crate::event::{Event, LossCause};
 use crate::output::LockId;
 use crate::request::AskError;
@@ -373,17 +373,7 @@ impl Spot {
 
     /// It is settled that a try that failed has left nothing behind.
     fn settled(&mut self, error: &ServerError, context: &mut Context<'_>) {
-        let failure = match (error.is_out_of_memory(), error.standing()) {
-            (true, _) => Some(Failure::LockTableFull(error.clone())),
-            (false, Standing::Refused) => Some(Failure::Server(error.clone())),
-            (
-                false,
-                Standing::Unknown
-                | Standing::RowLocked
-                | Standing::Passing
-                | Standing::SessionUnfit,
-            ) => None,
-        };
+        let failure = error.advisory_refusal();
         self.failures = self.failures.saturating_add(1);
         self.next_try = context.after_pause(self.failures);
         for waiter in mem::take(&mut self.queue) {

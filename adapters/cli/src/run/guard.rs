@@ -87,7 +87,10 @@ impl Plan {
         }
     }
 
-    fn hastened(self, now: u64) -> Self {
+    fn orphaned(self, now: u64, guard: &Guard) -> Self {
+        if guard.at_once {
+            return Self::Stopping { kill: now };
+        }
         match self {
             Self::Waiting { term, kill } => Self::Waiting { term: term.min(now), kill },
             Self::Stopping { kill } => Self::Stopping { kill },
@@ -144,7 +147,7 @@ pub(crate) async fn stand(guard: &Guard) -> Result<u8, Failure> {
                 Some(Word::Over) => return over(plan, saying),
                 None => {
                     orphaned = true;
-                    plan = plan.hastened(clock::now());
+                    plan = plan.orphaned(clock::now(), guard);
                 }
             },
             () = tokio::time::sleep(rest.min(SLICE)) => {}
@@ -175,7 +178,7 @@ mod tests {
 
     fn guard() -> Guard {
         let (grace, margin) = (Duration::from_secs(5), Duration::from_secs(1));
-        Guard { name: "x".into(), grace, margin }
+        Guard { name: "x".into(), grace, margin, at_once: false }
     }
 
     #[test]
@@ -197,12 +200,15 @@ mod tests {
     fn once_the_command_is_stopping_nothing_puts_it_off() {
         let plan = Plan::Stopping { kill: 19 * SECOND };
         assert_eq!(plan.renewed(40 * SECOND, &guard()), plan);
-        assert_eq!(plan.hastened(0), plan);
+        assert_eq!(plan.orphaned(0, &guard()), plan);
     }
 
     #[test]
     fn without_its_holder_it_stops_at_once() {
         let plan = Plan::Waiting { term: 15 * SECOND, kill: 19 * SECOND };
-        assert_eq!(plan.hastened(SECOND), Plan::Waiting { term: SECOND, kill: 19 * SECOND });
+        let orphaned = plan.orphaned(SECOND, &guard());
+        assert_eq!(orphaned, Plan::Waiting { term: SECOND, kill: 19 * SECOND });
+        let at_once = Guard { at_once: true, ..guard() };
+        assert_eq!(plan.orphaned(SECOND, &at_once), Plan::Stopping { kill: SECOND });
     }
 }

@@ -17,6 +17,7 @@ use super::clock;
 use super::guard::{READY, STOPPING, Word};
 use super::reach::Known;
 use super::spans::Spans;
+use crate::args::Run;
 use crate::exit::Failure;
 
 /// How long a guard may take to end once it is told that the command has ended.
@@ -35,18 +36,12 @@ pub(super) struct Post {
 
 impl Post {
     /// Starts a guard in a process group of its own and waits until it is ready.
-    pub(super) fn set(name: &str, spans: &Spans) -> Result<Self, Failure> {
+    pub(super) fn set(run: &Run, spans: &Spans) -> Result<Self, Failure> {
         let span = |span: Duration| humantime::format_duration(span).to_string();
         let mut guard = Command::new(own_program()?)
-            .args([
-                "guard",
-                "--grace",
-                &span(spans.grace),
-                "--margin",
-                &span(spans.margin),
-                "--",
-                name,
-            ])
+            .args(["guard", "--grace", &span(spans.grace), "--margin", &span(spans.margin)])
+            .args(run.advisory.then_some("--at-once"))
+            .args(["--", &run.name])
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,4 +1,5 @@
-//! The spans that belong together: the lease, and when before its end the command is stopped.
+//! The spans that belong together: how long the lock lasts unless the server is heard of, and when before its end
+//! the command is stopped.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::words;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spans {
+    /// The lease; of an advisory lock how long its session may be silent.
     pub(super) lease: Duration,
     /// TERM comes so long before the lock can end.
     pub(super) grace: Duration,
@@ -22,11 +24,18 @@ pub(super) struct Spans {
 impl Spans {
     /// More grace than half the lease would stop commands whose lock is only a little late.
     pub(super) fn of(run: &Run) -> Result<Self, Failure> {
-        let lease = run.lease.unwrap_or(Config::default().lease);
-        let grace = run.grace.unwrap_or(lease / 4);
+        let Config { lease, silence, .. } = Config::default();
+        // A session is given up before its whole silence has passed, so TERM must come sooner.
+        let (lease, usual, called) = if run.advisory {
+            (silence, silence / 2, "silence that its session is allowed,")
+        } else {
+            let lease = run.lease.unwrap_or(lease);
+            (lease, lease / 4, "lease of")
+        };
+        let grace = run.grace.unwrap_or(usual);
         if grace > lease / 2 {
             return Err(Failure::Usage(format!(
-                "--grace {} is more than half of the lease of {}",
+                "--grace {} is more than half of the {called} {}",
                 words::span(grace),
                 words::span(lease)
             )));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use pglock_tokio::{Holder, Lock, Request};
+use pglock_tokio::{AdvisoryLock, AdvisoryRequest, Holder, Lock, Request};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::exit::Failure;
 use crate::{say, words};
@@ -27,6 +27,34 @@ pub(super) async fn acquire(request: Request, name: &str, tell: bool) -> Result<
         count(request, &name, holder).await
     } else {
         announce(request, &name, holder).await
+    }
+}
+
+/// Acquires an advisory lock, of which nobody tells who holds it. If told, says that it is waited for, unless that
+/// does not take long.
+pub(super) async fn acquire_advisory(
+    request: AdvisoryRequest,
+    name: &str,
+    tell: bool,
+) -> Result<AdvisoryLock, Failure> {
+    let mut acquiring = std::pin::pin!(request.acquire());
+    if !tell {
+        return Ok(acquiring.await?);
+    }
+    let name = words::printable(name);
+    let since = Instant::now();
+    let mut status = say::Status::default();
+    let mut told = false;
+    loop {
+        if let Ok(acquired) = timeout(TICK, &mut acquiring).await {
+            return Ok(acquired?);
+        }
+        if say::is_watched() {
+            let span = words::span(Duration::from_secs(since.elapsed().as_secs()));
+            status.show(&format!("waiting for {name} for {span}"));
+        } else if !std::mem::replace(&mut told, true) {
+            say::line(&format!("waiting for {name}"));
+        }
     }
 }
 

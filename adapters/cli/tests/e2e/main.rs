@@ -8,6 +8,7 @@
 )]
 
 mod advisory;
+mod advisory_run;
 mod demo;
 mod looking;
 mod loss;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use pglock_core::{AdvisoryClaim, AdvisoryKey, Counters, Entry, TableReport, Token};
 use pollster::FutureExt;
 
+use super::advisory::AdvisoryRequest;
 use super::connect::Connect;
 use super::drive::Drive;
 use super::lock::Lock;
 use super::request::Request;
 use super::thread::first_session;
+use crate::advisory::AdvisoryOwner;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::locks;
@@ -116,6 +118,25 @@ impl Locks {
     /// As [`Request::run`].
     pub fn run<T>(&self, name: &str, work: impl FnOnce(&Lock) -> T) -> Result<T, Error> {
         self.request(name).run(work)
+    }
+}
+
+/// Advisory locks.
+impl Locks {
+    /// An advisory lock to be acquired: the server's own, which ends with the session. All of a handle share one,
+    /// on a connection of their own; no table is needed.
+    ///
+    /// A text is a name, whose place [`KeyMapping`](pglock_core::KeyMapping) says; a number or a pair of them is a
+    /// place as the server's functions take it.
+    pub fn advisory(&self, key: impl Into<AdvisoryKey>) -> AdvisoryRequest {
+        AdvisoryRequest::new(self.inner.advisory(key))
+    }
+
+    /// Somebody on whose behalf advisory locks are taken, and who may take the same one more than once; see
+    /// [`AdvisoryRequest::by`].
+    #[must_use]
+    pub fn owner(&self) -> AdvisoryOwner {
+        self.inner.owner()
     }
 }
 

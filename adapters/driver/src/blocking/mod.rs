@@ -14,6 +14,7 @@
 //! }
 //! ```
 
+mod advisory;
 mod connect;
 mod drive;
 mod lock;
@@ -21,6 +22,7 @@ mod locks;
 mod request;
 mod thread;
 
+pub use advisory::{AdvisoryLock, AdvisoryRequest};
 pub use connect::{Connect, Session};
 pub use lock::Lock;
 pub use locks::Locks;

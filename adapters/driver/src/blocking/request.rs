@@ -6,6 +6,7 @@ use pglock_core::{Heartbeat, Holder, Wait};
 use pollster::FutureExt;
 
 use super::lock::Lock;
+use crate::acquiring::kept;
 use crate::error::Error;
 use crate::request;
 
@@ -116,7 +117,7 @@ impl Request {
     }
 
     /// Acquires the lock, does the work, gives the lock back. Work cannot be stopped from outside: it
-    /// should [`ensure_held`](crate::Hold::ensure_held) before each step that matters.
+    /// should [`ensure_held`](crate::Belief::ensure_held) before each step that matters.
     ///
     /// # Errors
     /// [`Error::Lost`] if the lock was lost before the work was done, also if only giving it back shows that
@@ -125,6 +126,6 @@ impl Request {
         let lock = self.acquire()?;
         let value = work(&lock);
         let done = lock.ensure_held().map(|()| value);
-        request::kept(done, lock.release())
+        kept(done, lock.release())
     }
 }

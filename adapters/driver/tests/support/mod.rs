@@ -1,6 +1,7 @@
 //! A server in memory, connections to it that can fail in every way, and a clock that is moved by hand.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+mod advisory;
 mod inbox;
 
 use std::convert::Infallible;
@@ -42,6 +43,7 @@ type Fates = Box<dyn FnMut(&Statement) -> Fate + Send>;
 pub(crate) struct World {
     pub(crate) clock: TestClock,
     pub(crate) server: Arc<Mutex<Server>>,
+    pub(crate) advisory: Arc<Mutex<advisory::Sessions>>,
     fates: Arc<Mutex<Fates>>,
     log: Arc<Mutex<Vec<Statement>>>,
     listeners: Arc<Mutex<Vec<Weak<Inbox>>>>,
@@ -59,6 +61,7 @@ impl World {
         Self {
             clock: TestClock::default(),
             server: Arc::new(Mutex::new(server)),
+            advisory: Arc::default(),
             fates: Arc::new(Mutex::new(Box::new(|_| Fate::Answered))),
             log: Arc::default(),
             listeners: Arc::default(),
@@ -164,9 +167,11 @@ impl World {
         self.open.fetch_add(1, Ordering::SeqCst);
         let (silence, silent) = channel();
         let silent = Mutex::new(silent);
+        let number = self.advisory.lock().unwrap().begin();
         Ok(TestSession {
             world: self.clone(),
             inbox: Arc::default(),
+            number,
             broken: Signal::default(),
             silent,
             _silence: silence,
@@ -177,6 +182,7 @@ impl World {
 pub(crate) struct TestSession {
     world: World,
     inbox: Arc<Inbox>,
+    number: u32,
     broken: Signal,
     /// Never says anything.
     silent: Mutex<Receiver<Infallible>>,
@@ -185,6 +191,7 @@ pub(crate) struct TestSession {
 
 impl Drop for TestSession {
     fn drop(&mut self) {
+        self.world.advisory.lock().unwrap().end(self.number);
         self.world.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -220,6 +227,9 @@ impl TestSession {
     fn run(&self, statement: &Statement) -> Outcome {
         if *statement == Statement::Listen {
             self.world.listeners.lock().unwrap().push(Arc::downgrade(&self.inbox));
+        }
+        if let Statement::Advisory(statement) = statement {
+            return self.world.advisory.lock().unwrap().execute(self.number, *statement);
         }
         self.world.run(statement)
     }

@@ -96,7 +96,7 @@ impl Client {
     /// rule to go on when the lock is held no more, or when somebody else has done the same under a later grant.
     ///
     /// A process that stands still does nothing. One that goes on has the chance to look at its lock, or to
-    /// await [`Hold::lost`], before it counts as working.
+    /// await [`Belief::lost`](pglock_driver::Belief::lost), before it counts as working.
     pub fn works_on(&self, hold: &Hold) -> Work {
         let number = self.house.scene().begin_work(self.who, hold);
         Work { house: self.house.clone(), number }

@@ -42,7 +42,7 @@ enum Step {
 #[test]
 fn marked_sessions_do_what_the_server_does() {
     let (steps, seed) = (setting("PGLOCK_TEST_STEPS", 3_000), setting("PGLOCK_TEST_SEED", 1));
-    let Run { made, difference } = compare(steps, seed, 500, |step| Some(step));
+    let Run { made, difference } = compare(steps, seed, 500, Some);
     println!("{made} steps under seed {seed}");
     assert!(difference.is_none(), "{}", difference.unwrap_or_default());
 }

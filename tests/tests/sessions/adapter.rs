@@ -1,0 +1,319 @@
+//! Both adapters under one asynchronous face, and how a test is run over each.
+
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pglock_driver::{
+    AdvisoryHold, AdvisoryKey, AdvisoryOwner, Counters, Error, Loss, Options, Released,
+};
+use pglock_tests::{Database, Server, Session, eventually};
+
+/// No test takes longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Makes a module of tests of each function: one for each adapter.
+macro_rules! over_both_adapters {
+    ($($test:ident),* $(,)?) => { $(
+        mod $test {
+            use crate::adapter::{Adapter, run};
+
+            #[test]
+            fn over_tokio() {
+                run(super::$test(Adapter::Tokio));
+            }
+
+            #[test]
+            fn over_postgres() {
+                run(super::$test(Adapter::Postgres));
+            }
+        }
+    )* };
+}
+
+/// Runs a test on a runtime that leaves threads behind if they hang.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    run_boxed(Box::pin(test));
+}
+
+fn run_boxed(test: Pin<Box<dyn Future<Output = ()> + '_>>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4_096)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
+    runtime.shutdown_background();
+    done.expect("a test that ends");
+}
+
+/// A new database for a test.
+pub(crate) fn database() -> Database {
+    Server::shared().database()
+}
+
+/// Settings for tests: waiters look often, and there is no table.
+pub(crate) fn options() -> Options {
+    Options::default().poll(Duration::from_millis(50)).check_table(false)
+}
+
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A session opened by hand, and what can be seen from it.
+pub(crate) struct Stranger(Session);
+
+impl Stranger {
+    pub(crate) async fn of(database: &Database) -> Self {
+        Self(database.connect().await)
+    }
+
+    /// Whether a statement answers `true`.
+    pub(crate) async fn says(&self, query: &str) -> bool {
+        self.0.ask(query).await.as_deref() == Some("t")
+    }
+
+    /// Whether it could have the lock alone now; if so, it gives it back.
+    pub(crate) async fn finds_free(&self, key: impl Into<AdvisoryKey>) -> bool {
+        let place = arguments(&key.into());
+        let free = self.says(&format!("SELECT pg_try_advisory_lock({place})")).await;
+        free && self.says(&format!("SELECT pg_advisory_unlock({place})")).await
+    }
+
+    /// How many advisory locks are held in this database or waited for.
+    pub(crate) async fn count(&self) -> usize {
+        let count = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \
+                     (SELECT oid FROM pg_database WHERE datname = current_database())";
+        self.0.ask(count).await.expect("a number").parse().expect("a number")
+    }
+
+    /// Waits until so many are.
+    pub(crate) async fn sees(&self, count: usize) {
+        eventually(&format!("{count} are held"), async || self.count().await == count).await;
+    }
+
+    /// Ends the session that holds the lock of this name. Others may be in `pg_locks` for a moment, too.
+    pub(crate) async fn kills_the_holder(&self, name: &str) {
+        let place = arguments(&name.into());
+        let holder = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+             AND (classid::int8 << 32 | objid::int8) = {place} AND database = \
+             (SELECT oid FROM pg_database WHERE datname = current_database())"
+        );
+        assert!(self.says(&holder).await);
+    }
+}
+
+impl Deref for Stranger {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+/// As the server's functions take them.
+pub(crate) fn arguments(key: &AdvisoryKey) -> String {
+    match key.place() {
+        pglock_driver::AdvisoryPlace::Bigint(number) => format!("({number})::bigint"),
+        pglock_driver::AdvisoryPlace::Pair(first, second) => format!("({first}), ({second})"),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Adapter {
+    Tokio,
+    Postgres,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Locks {
+    Tokio(pglock_tokio::Locks),
+    Postgres(pglock_postgres::Locks),
+}
+
+pub(crate) enum Request {
+    Tokio(pglock_tokio::AdvisoryRequest),
+    Postgres(pglock_postgres::AdvisoryRequest),
+}
+
+#[derive(Debug)]
+pub(crate) enum Lock {
+    Tokio(pglock_tokio::AdvisoryLock),
+    Postgres(Arc<pglock_postgres::AdvisoryLock>),
+}
+
+impl Adapter {
+    /// A handle that must come about.
+    pub(crate) async fn locks(self, database: &Database) -> Locks {
+        self.locks_with(options(), database).await
+    }
+
+    pub(crate) async fn locks_with(self, options: Options, database: &Database) -> Locks {
+        self.locks_at(options, database.url()).await
+    }
+
+    pub(crate) async fn locks_at(self, options: Options, url: &str) -> Locks {
+        match self {
+            Self::Tokio => {
+                let builder = pglock_tokio::Locks::builder().options(options);
+                Locks::Tokio(builder.connect(url).await.expect("locks"))
+            }
+            Self::Postgres => {
+                let builder = pglock_postgres::Locks::builder().options(options);
+                let url = url.to_owned();
+                Locks::Postgres(blocking(move || builder.connect(&url)).await.expect("locks"))
+            }
+        }
+    }
+}
+
+/// Runs what blocks on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("work that does not panic")
+}
+
+impl Locks {
+    pub(crate) fn advisory(&self, key: impl Into<AdvisoryKey>) -> Request {
+        match self {
+            Self::Tokio(locks) => Request::Tokio(locks.advisory(key)),
+            Self::Postgres(locks) => Request::Postgres(locks.advisory(key)),
+        }
+    }
+
+    pub(crate) async fn acquire(&self, key: impl Into<AdvisoryKey>) -> Lock {
+        self.advisory(key).acquire().await.expect("a lock")
+    }
+
+    /// Whether the lock can be had alone at once; if so, it is given back.
+    pub(crate) async fn finds_free(&self, key: impl Into<AdvisoryKey>) -> bool {
+        let Some(lock) = self.advisory(key).try_acquire().await.expect("an answer") else {
+            return false;
+        };
+        lock.release().await.expect("a release").confirmed
+    }
+
+    pub(crate) fn owner(&self) -> AdvisoryOwner {
+        match self {
+            Self::Tokio(locks) => locks.owner(),
+            Self::Postgres(locks) => locks.owner(),
+        }
+    }
+
+    pub(crate) async fn counters(&self) -> Counters {
+        match self {
+            Self::Tokio(locks) => locks.counters().await,
+            Self::Postgres(locks) => {
+                let locks = locks.clone();
+                blocking(move || locks.counters()).await
+            }
+        }
+        .expect("counters")
+    }
+
+    pub(crate) async fn shut_down(&self) {
+        match self {
+            Self::Tokio(locks) => locks.shut_down().await,
+            Self::Postgres(locks) => {
+                let locks = locks.clone();
+                blocking(move || locks.shut_down()).await;
+            }
+        }
+    }
+}
+
+impl Request {
+    pub(crate) fn shared(self) -> Self {
+        match self {
+            Self::Tokio(request) => Self::Tokio(request.shared()),
+            Self::Postgres(request) => Self::Postgres(request.shared()),
+        }
+    }
+
+    pub(crate) fn by(self, owner: &AdvisoryOwner) -> Self {
+        match self {
+            Self::Tokio(request) => Self::Tokio(request.by(owner)),
+            Self::Postgres(request) => Self::Postgres(request.by(owner)),
+        }
+    }
+
+    pub(crate) async fn acquire(self) -> Result<Lock, Error> {
+        match self {
+            Self::Tokio(request) => request.acquire().await.map(Lock::Tokio),
+            Self::Postgres(request) => blocking(|| request.acquire()).await.map(Lock::sync),
+        }
+    }
+
+    pub(crate) async fn acquire_within(self, time: Duration) -> Result<Lock, Error> {
+        match self {
+            Self::Tokio(request) => request.acquire_within(time).await.map(Lock::Tokio),
+            Self::Postgres(request) => {
+                blocking(move || request.acquire_within(time)).await.map(Lock::sync)
+            }
+        }
+    }
+
+    pub(crate) async fn try_acquire(self) -> Result<Option<Lock>, Error> {
+        match self {
+            Self::Tokio(request) => Ok(request.try_acquire().await?.map(Lock::Tokio)),
+            Self::Postgres(request) => {
+                Ok(blocking(|| request.try_acquire()).await?.map(Lock::sync))
+            }
+        }
+    }
+}
+
+impl Lock {
+    fn sync(lock: pglock_postgres::AdvisoryLock) -> Self {
+        Self::Postgres(Arc::new(lock))
+    }
+
+    pub(crate) async fn again(&self) -> Result<Self, Error> {
+        match self {
+            Self::Tokio(lock) => lock.again().await.map(Self::Tokio),
+            Self::Postgres(lock) => {
+                let lock = Arc::clone(lock);
+                blocking(move || lock.again()).await.map(Self::sync)
+            }
+        }
+    }
+
+    pub(crate) async fn lost(&self) -> Loss {
+        match self {
+            Self::Tokio(lock) => lock.lost().await,
+            Self::Postgres(lock) => {
+                let lock = Arc::clone(lock);
+                blocking(move || lock.lost()).await
+            }
+        }
+    }
+
+    pub(crate) async fn release(self) -> Result<Released, Error> {
+        match self {
+            Self::Tokio(lock) => lock.release().await,
+            Self::Postgres(lock) => {
+                let lock = Arc::into_inner(lock).expect("a guard that nobody else uses");
+                blocking(|| lock.release()).await
+            }
+        }
+    }
+
+    /// A release that the server confirms.
+    pub(crate) async fn free(self) {
+        assert!(self.release().await.expect("a release").confirmed);
+    }
+}
+
+impl Deref for Lock {
+    type Target = AdvisoryHold;
+
+    fn deref(&self) -> &AdvisoryHold {
+        match self {
+            Self::Tokio(lock) => lock,
+            Self::Postgres(lock) => lock,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Session-level advisory locks on a real server, over the tokio adapter and the sync one. What is held is looked up in `pg_locks`,
+//! or tried from a session opened by hand.
+//!
+//! Each test is written once and run over both, unless it is about one of them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
+
+#[macro_use]
+mod adapter;
+
+mod cost;
+mod full;
+mod holding;
+mod losing;
+mod sharing;
+mod standby;
+mod strangers;
+mod unfit;
+mod waiting;
+mod workers;

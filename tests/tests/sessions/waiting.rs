@@ -1,0 +1,163 @@
+//! Waiting, and giving up: nothing is left behind, and nobody else is held up.
+
+use std::time::Duration;
+
+use pglock_driver::Error;
+use pglock_tests::eventually;
+use tokio::time::timeout;
+
+use crate::adapter::{Adapter, Stranger, database, ms, options, run};
+
+over_both_adapters! {
+    a_waiter_has_the_lock_when_it_is_released,
+    a_waiter_of_the_same_client_has_it_in_the_order_of_coming,
+    an_acquire_that_timed_out_leaves_nothing_behind,
+    times_that_pass_at_any_moment_leave_nothing_behind,
+    an_index_is_built_while_many_wait,
+}
+
+async fn a_waiter_has_the_lock_when_it_is_released(adapter: Adapter) {
+    let database = database();
+    let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+    let lock = locks.acquire("a").await;
+    let before = others.counters().await.commands;
+    let request = others.advisory("a");
+    let waiting = tokio::spawn(async move { request.acquire().await });
+    eventually("it has been refused", async || others.counters().await.commands > before + 2).await;
+    assert!(!waiting.is_finished());
+    lock.free().await;
+    assert!(waiting.await.unwrap().unwrap().is_held());
+}
+
+async fn a_waiter_of_the_same_client_has_it_in_the_order_of_coming(adapter: Adapter) {
+    let database = database();
+    let locks = adapter.locks(&database).await;
+    let lock = locks.acquire("a").await;
+    let mut waiting = Vec::new();
+    for number in 0..5 {
+        let (request, locks) = (locks.advisory("a"), locks.clone());
+        waiting.push(tokio::spawn(async move {
+            let lock = request.acquire().await.unwrap();
+            // Others come later.
+            let commands = locks.counters().await.commands;
+            lock.free().await;
+            (commands, number)
+        }));
+        // Asks are taken in their order, but a task may not have asked yet.
+        tokio::time::sleep(ms(20)).await;
+    }
+    lock.free().await;
+    let mut order = Vec::new();
+    for task in waiting {
+        order.push(task.await.unwrap());
+    }
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+async fn an_acquire_that_timed_out_leaves_nothing_behind(adapter: Adapter) {
+    let database = database();
+    let stranger = Stranger::of(&database).await;
+    let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+    let lock = locks.acquire("a").await;
+    for waiter in [&locks, &others] {
+        let late = waiter.advisory("a").acquire_within(ms(120)).await;
+        assert_eq!(late.unwrap_err(), Error::TimedOut(None));
+    }
+    assert_eq!(stranger.count().await, 1);
+    lock.free().await;
+    assert!(stranger.finds_free("a").await);
+    assert_eq!(stranger.count().await, 0);
+}
+
+/// A time that passes just when the lock is granted is the one that leaks where the server keeps it.
+async fn times_that_pass_at_any_moment_leave_nothing_behind(adapter: Adapter) {
+    let database = database();
+    let stranger = Stranger::of(&database).await;
+    let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+    locks.acquire("a").await.free().await;
+    let (mut late, mut granted) = (0, 0);
+    for step in 0..400_u64 {
+        let contended = if step % 2 == 0 { Some(others.acquire("a").await) } else { None };
+        let request = locks.advisory("a");
+        let span = Duration::from_micros(step % 40 * 50);
+        let asking = tokio::spawn(async move { request.acquire_within(span).await });
+        drop(contended);
+        match asking.await.unwrap() {
+            Ok(lock) => {
+                granted += 1;
+                drop(lock);
+            }
+            Err(error) => {
+                late += 1;
+                assert_eq!(error, Error::TimedOut(None));
+            }
+        }
+    }
+    assert!(late > 0, "{granted} were granted, {late} late");
+    stranger.sees(0).await;
+    assert!(locks.finds_free("a").await && others.finds_free("a").await);
+}
+
+#[test]
+fn a_waiter_that_was_dropped_never_gets_the_lock() {
+    run(async {
+        let database = database();
+        let stranger = Stranger::of(&database).await;
+        let adapter = Adapter::Tokio;
+        let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+        let lock = locks.acquire("a").await;
+        for waiter in [&locks, &others] {
+            assert!(timeout(ms(150), waiter.advisory("a").acquire()).await.is_err());
+        }
+        assert_eq!(stranger.count().await, 1);
+        lock.free().await;
+        assert!(stranger.finds_free("a").await);
+        stranger.sees(0).await;
+    });
+}
+
+#[test]
+fn an_acquire_dropped_at_any_moment_leaves_nothing_behind() {
+    run(async {
+        let database = database();
+        let stranger = Stranger::of(&database).await;
+        let locks = Adapter::Tokio.locks(&database).await;
+        let mut given_up = 0;
+        for step in 0..200_u64 {
+            let moment = Duration::from_micros(step % 60 * 50);
+            let name = format!("{}", step % 7);
+            let request = locks.advisory(name.as_str());
+            // What came through in time is dropped, too.
+            given_up += u32::from(timeout(moment, request.acquire()).await.is_err());
+        }
+        assert!(given_up > 0);
+        stranger.sees(0).await;
+        for name in 0..7 {
+            let name = format!("{name}");
+            assert!(locks.finds_free(name.as_str()).await, "{name}");
+        }
+    });
+}
+
+/// A statement that waits for a lock keeps a snapshot, for which the server would wait in turn.
+async fn an_index_is_built_while_many_wait(adapter: Adapter) {
+    let database = database();
+    database.execute("CREATE TABLE thing AS SELECT generate_series(1, 1000) AS number");
+    let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+    let several = adapter.locks_with(options().poll(ms(5)), &database).await;
+    let lock = locks.acquire("a").await;
+    let mut waiting = Vec::new();
+    for number in 0..50 {
+        let waiter = if number % 2 == 0 { &others } else { &several };
+        let request = waiter.advisory("a");
+        waiting.push(tokio::spawn(async move { request.acquire().await.unwrap().free().await }));
+    }
+    let before = several.counters().await.commands;
+    eventually("they wait", async || several.counters().await.commands > before + 3).await;
+    database.execute("CREATE INDEX CONCURRENTLY ON thing (number)");
+    assert!(waiting.iter().all(|task| !task.is_finished()) && lock.is_held());
+    lock.free().await;
+    for task in waiting {
+        task.await.unwrap();
+    }
+}

@@ -1,0 +1,84 @@
+//! Many workers, many locks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::adapter::{Adapter, Stranger, database};
+
+over_both_adapters! {
+    workers_at_once_are_in_one_after_the_other,
+    workers_one_after_the_other_all_have_their_turn,
+    each_task_takes_what_nobody_else_is_at,
+    a_thousand_locks_share_one_connection,
+}
+
+async fn workers_at_once_are_in_one_after_the_other(adapter: Adapter) {
+    let database = database();
+    let mut handles = Vec::new();
+    for _ in 0..4 {
+        handles.push(adapter.locks(&database).await);
+    }
+    let (inside, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut tasks = Vec::new();
+    for task in 0..100 {
+        let request = handles[task % handles.len()].advisory("a");
+        let (inside, done) = (Arc::clone(&inside), Arc::clone(&done));
+        tasks.push(tokio::spawn(async move {
+            let lock = request.acquire().await.unwrap();
+            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two workers hold one lock");
+            tokio::task::yield_now().await;
+            inside.fetch_sub(1, Ordering::SeqCst);
+            done.fetch_add(1, Ordering::SeqCst);
+            lock.free().await;
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(done.load(Ordering::SeqCst), 100);
+    assert_eq!(Stranger::of(&database).await.count().await, 0);
+}
+
+async fn workers_one_after_the_other_all_have_their_turn(adapter: Adapter) {
+    let database = database();
+    let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+    for worker in 0..50 {
+        let handle = if worker % 2 == 0 { &locks } else { &others };
+        let lock = handle.advisory("a").try_acquire().await.unwrap().expect("a free lock");
+        lock.free().await;
+    }
+}
+
+async fn each_task_takes_what_nobody_else_is_at(adapter: Adapter) {
+    let database = database();
+    let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
+    let mut held = Vec::new();
+    for job in 0..10 {
+        for handle in [&locks, &others] {
+            held.extend(handle.advisory(job).try_acquire().await.unwrap());
+        }
+    }
+    assert_eq!(held.len(), 10);
+}
+
+async fn a_thousand_locks_share_one_connection(adapter: Adapter) {
+    let database = database();
+    let stranger = Stranger::of(&database).await;
+    let locks = adapter.locks(&database).await;
+    let mut acquiring = Vec::new();
+    for number in 0..1_000 {
+        let request = locks.advisory(number);
+        acquiring.push(tokio::spawn(async move { request.acquire().await.unwrap() }));
+    }
+    let mut held = Vec::new();
+    for acquire in acquiring {
+        held.push(acquire.await.unwrap());
+    }
+    assert_eq!(stranger.count().await, 1_000);
+    let one = "SELECT count(DISTINCT pid) = 1 FROM pg_locks WHERE locktype = 'advisory' AND \
+               database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    assert!(stranger.says(one).await);
+    assert!(held.iter().all(|lock| lock.is_held()));
+    drop(held);
+    stranger.sees(0).await;
+}
