@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::adapter::{Adapter, Stranger, database};
+use pglock_tests::Private;
+
+use crate::adapter::{Adapter, Locks, Stranger, database, options, run};
 
 over_both_adapters! {
     workers_at_once_are_in_one_after_the_other,
@@ -63,18 +65,31 @@ async fn each_task_takes_what_nobody_else_is_at(adapter: Adapter) {
 
 async fn a_thousand_locks_share_one_connection(adapter: Adapter) {
     let database = database();
-    let stranger = Stranger::of(&database).await;
     let locks = adapter.locks(&database).await;
-    let mut acquiring = Vec::new();
-    for number in 0..1_000 {
-        let request = locks.advisory(number);
-        acquiring.push(tokio::spawn(async move { request.acquire().await.unwrap() }));
-    }
+    share_one_connection(1_000, &locks, &Stranger::of(&database).await).await;
+}
+
+/// On a server that has the room, which it gets by a setting.
+#[test]
+fn ten_thousand_locks_share_one_connection() {
+    run(async {
+        let server = Private::new();
+        server.database().execute("ALTER SYSTEM SET max_locks_per_transaction = 256");
+        server.restart();
+        let database = server.database();
+        for adapter in [Adapter::Tokio, Adapter::Postgres] {
+            let locks = adapter.locks_with(options().advisory_places(10_000), &database).await;
+            share_one_connection(10_000, &locks, &Stranger::of(&database).await).await;
+        }
+    });
+}
+
+async fn share_one_connection(number: i64, locks: &Locks, stranger: &Stranger) {
     let mut held = Vec::new();
-    for acquire in acquiring {
-        held.push(acquire.await.unwrap());
+    for key in 0..number {
+        held.push(locks.acquire(key).await);
     }
-    assert_eq!(stranger.count().await, 1_000);
+    assert_eq!(stranger.count().await, held.len());
     let one = "SELECT count(DISTINCT pid) = 1 FROM pg_locks WHERE locktype = 'advisory' AND \
                database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     assert!(stranger.says(one).await);
