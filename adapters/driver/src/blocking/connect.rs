@@ -30,7 +30,8 @@ pub trait Session: Send + 'static {
     fn is_closed(&self) -> bool;
 
     /// Waits no longer than `patience` for a notification, and answers what it says. Asked again and again
-    /// of a session that listens. One that comes while nobody asks is kept for whoever asks next.
+    /// of a session that listens. One that comes while nobody asks is kept for whoever asks next. Asked also, with
+    /// no patience at all, of a session that carries advisory locks: so that it reads that the server has closed it.
     ///
     /// A client that cannot tell lets the time pass.
     fn wait_for_notification(&mut self, patience: Duration) -> Option<String> {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -15,8 +15,32 @@ use crate::connect::ConnectError;
 use crate::link::Report;
 
 /// How long a thread that waits for notifications does not look for commands. It wakes up so often, and closes a
-/// connection that is given up so late; notifications themselves are not held up.
+/// connection that is given up so late; notifications themselves are not held up. Also how often a thread that
+/// carries advisory locks looks whether its connection has ended.
 const SLICE: Duration = Duration::from_secs(1);
+
+/// What a thread does while it has no command.
+#[derive(Clone, Copy)]
+enum Rest {
+    Sleep,
+    /// Looks whether the connection has ended, and with it what it holds.
+    Watch,
+    /// Reports what it is told.
+    Hear,
+}
+
+impl Rest {
+    fn after(self, command: &Command, outcome: &Outcome) -> Self {
+        let answered = matches!(outcome, Outcome::Rows(_));
+        if answered && *command.statement() == Statement::Listen {
+            Self::Hear
+        } else if answered && matches!(command.statement(), Statement::Advisory(_)) {
+            Self::Watch
+        } else {
+            self
+        }
+    }
+}
 
 /// The loop's end of a connection. When it is dropped, the thread ends as soon as the call it is in does.
 pub(super) struct Link {
@@ -55,10 +79,10 @@ fn serve<S: Session>(
         }
     };
     reports.send(Report::Connected);
-    let mut listens = false;
-    while let Some(command) = next_command(&mut session, listens, commands, reports) {
+    let mut rest = Rest::Sleep;
+    while let Some(command) = next_command(&mut session, rest, commands, reports) {
         let outcome = session.execute(&command);
-        listens |= starts_to_listen(&command, &outcome);
+        rest = rest.after(&command, &outcome);
         let over = outcome == Outcome::Lost || session.is_closed();
         reports.send(Report::Outcome(command.id(), outcome));
         if over {
@@ -67,18 +91,33 @@ fn serve<S: Session>(
     }
 }
 
-fn starts_to_listen(command: &Command, outcome: &Outcome) -> bool {
-    *command.statement() == Statement::Listen && matches!(outcome, Outcome::Rows(_))
-}
-
-/// Nothing if there will be none. Who listens reports meanwhile what it is told.
+/// Nothing if there will be none.
 fn next_command(
     session: &mut impl Session,
-    listens: bool,
+    rest: Rest,
     commands: &Receiver<Command>,
     reports: &Reports,
 ) -> Option<Command> {
-    if listens { hear(session, commands, reports) } else { commands.recv().ok() }
+    match rest {
+        Rest::Sleep => commands.recv().ok(),
+        Rest::Watch => watch(session, commands),
+        Rest::Hear => hear(session, commands, reports),
+    }
+}
+
+fn watch(session: &mut impl Session, commands: &Receiver<Command>) -> Option<Command> {
+    loop {
+        match commands.recv_timeout(SLICE) {
+            Ok(command) => return Some(command),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        // Nothing is listened for, but clients read what has come, and so notice the end, only when asked.
+        let _nothing = session.wait_for_notification(Duration::ZERO);
+        if session.is_closed() {
+            return None;
+        }
+    }
 }
 
 fn hear(
