@@ -1,5 +1,6 @@
 //! Waiting, and giving up: nothing is left behind, and nobody else is held up.
 
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use pglock_driver::Error;
@@ -10,7 +11,6 @@ use crate::adapter::{Adapter, Stranger, database, ms, options, run};
 
 over_both_adapters! {
     a_waiter_has_the_lock_when_it_is_released,
-    a_waiter_of_the_same_client_has_it_in_the_order_of_coming,
     an_acquire_that_timed_out_leaves_nothing_behind,
     times_that_pass_at_any_moment_leave_nothing_behind,
     an_index_is_built_while_many_wait,
@@ -29,29 +29,25 @@ async fn a_waiter_has_the_lock_when_it_is_released(adapter: Adapter) {
     assert!(waiting.await.unwrap().unwrap().is_held());
 }
 
-async fn a_waiter_of_the_same_client_has_it_in_the_order_of_coming(adapter: Adapter) {
-    let database = database();
-    let locks = adapter.locks(&database).await;
-    let lock = locks.acquire("a").await;
-    let mut waiting = Vec::new();
-    for number in 0..5 {
-        let (request, locks) = (locks.advisory("a"), locks.clone());
-        waiting.push(tokio::spawn(async move {
-            let lock = request.acquire().await.unwrap();
-            // Others come later.
-            let commands = locks.counters().await.commands;
-            lock.free().await;
-            (commands, number)
-        }));
-        // Asks are taken in their order, but a task may not have asked yet.
-        tokio::time::sleep(ms(20)).await;
-    }
-    lock.free().await;
-    let mut order = Vec::new();
-    for task in waiting {
-        order.push(task.await.unwrap());
-    }
-    assert!(order.is_sorted(), "{order:?}");
+/// Each is awaited in its turn; one that came through before would keep the lock from it.
+#[test]
+fn waiters_of_one_client_have_the_lock_in_the_order_of_their_coming() {
+    run(async {
+        let database = database();
+        let locks = Adapter::Tokio.locks(&database).await;
+        let lock = locks.acquire("a").await;
+        let mut waiting = Vec::new();
+        for _ in 0..5 {
+            let mut acquiring = Box::pin(locks.advisory("a").acquire());
+            let polled = acquiring.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "it has asked");
+            waiting.push(acquiring);
+        }
+        lock.free().await;
+        for acquiring in waiting {
+            acquiring.await.unwrap().free().await;
+        }
+    });
 }
 
 async fn an_acquire_that_timed_out_leaves_nothing_behind(adapter: Adapter) {
