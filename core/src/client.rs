@@ -389,8 +389,7 @@ impl Client {
         }
         if self.now == Instant::END {
             self.for_each_row(|row, context| row.fail_waiters(&Failure::ClockExhausted, context));
-            let (advisory, mut context) = self.advisory_and_context();
-            advisory.fail_waiters(&Failure::ClockExhausted, &mut context);
+            self.end_advisory();
             let (questions, mut context) = self.questions_and_context();
             questions.fail_all(&Failure::ClockExhausted, &mut context);
         }

@@ -115,6 +115,11 @@ impl AdvisoryLocks {
         self.post.valid_until(config)
     }
 
+    /// The session that carries them, if there is one.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.post.session()
+    }
+
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.spots.is_empty()

@@ -4,6 +4,7 @@ use super::Client;
 use crate::advisory::locks::{AdvisoryLocks, Fate};
 use crate::advisory::{AdvisoryPlace, AdvisoryRequest, Call};
 use crate::context::Context;
+use crate::error::Failure;
 use crate::event::LossCause;
 use crate::flight::Cargo;
 use crate::output::{LockId, Outcome, Output, SessionId};
@@ -80,6 +81,15 @@ impl Client {
         let (advisory, mut context) = self.advisory_and_context();
         if let Some(silent) = advisory.on_time(&mut context) {
             self.give_up(silent);
+        }
+    }
+
+    /// The clock is at its end: nobody waits any more, not even for the answer to a release.
+    pub(super) fn end_advisory(&mut self) {
+        let (advisory, mut context) = self.advisory_and_context();
+        advisory.fail_waiters(&Failure::ClockExhausted, &mut context);
+        if let Some(session) = advisory.session() {
+            self.give_up(session);
         }
     }
 

@@ -267,8 +267,9 @@ impl Held {
         if made(Bug::M25) {
             return;
         }
-        let allowed = deadline(context.config.drift, context.now, lease).unwrap_or(context.now);
-        if allowed < self.valid_until {
+        // A lease past the clock's end is longer than any that is believed in.
+        let allowed = deadline(context.config.drift, context.now, lease);
+        if let Some(allowed) = allowed.filter(|allowed| *allowed < self.valid_until) {
             self.valid_until = allowed;
             let (lock, sent) = (self.lock, self.sent);
             context.tell(Event::Renewed { lock, sent, valid_until: allowed });

@@ -137,3 +137,16 @@ fn at_the_clocks_end_nothing_is_held() {
     rig.drain();
     assert!(rig.client.is_shut_down());
 }
+
+/// The session is given up, and the server frees what it held.
+#[test]
+fn at_the_clocks_end_nobody_waits_for_the_answer_to_a_release() {
+    let mut rig = Rig::new();
+    rig.now = Instant::from_nanos(u64::MAX - 20_000_000_000);
+    let lock = rig.first(1);
+    rig.client.release(lock, rig.now).unwrap();
+    rig.expect(unlock(1, EXCLUSIVE));
+    rig.now = Instant::MAX;
+    assert_eq!(rig.events(), [Event::Released { lock, confirmed: false }]);
+    assert_eq!(rig.closed.len(), 1);
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Amendment, AskError, Command, Config, ConfigError, Event, Failure, Heartbeat, LockId,
+    Amendment, AskError, Command, Config, ConfigError, Event, Failure, Heartbeat, Instant, LockId,
     LossCause, Outcome, Request, Row, Statement, Value, Wait,
 };
 
@@ -782,6 +782,18 @@ fn a_lease_that_stays_as_it_is_lowers_nothing() {
     rig.client.amend(lock, amendment, rig.now).unwrap();
     amend_of(&rig.command());
     assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn a_longer_lease_that_outlasts_the_clock_lowers_nothing() {
+    let mut rig = Rig::new();
+    rig.now = Instant::from_nanos(u64::MAX - 30_000_000_000);
+    let lock = rig.hold("a");
+    let valid_until = rig.client.valid_until(lock);
+    let amendment = Amendment { lease: Some(secs(60)), data: None };
+    rig.client.amend(lock, amendment, rig.now).unwrap();
+    amend_of(&rig.command());
+    assert_eq!((rig.events(), rig.client.valid_until(lock)), (vec![], valid_until));
 }
 
 #[test]

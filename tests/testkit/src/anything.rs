@@ -11,9 +11,11 @@ use std::fmt;
 use std::time::Duration;
 
 use pglock_core::{
-    Client, Command, Event, Identity, Instant, LockId, Output, QuestionId, SessionId, Wake,
+    Client, Command, Event, Identity, Instant, LockId, Outcome, Output, QuestionId, SessionId,
+    Statement, Wake,
 };
 
+use crate::lockspace;
 use crate::server::Server;
 use crate::tape::Tape;
 use step::Step;
@@ -81,7 +83,7 @@ enum Door {
 /// The client, its server, and what must be remembered to see whether promises are kept.
 struct Drive {
     client: Client,
-    server: Server,
+    server: Servers,
     tape: Tape,
     steps: Vec<Step>,
     now: Instant,
@@ -98,10 +100,29 @@ struct Drive {
     told: Vec<Event>,
 }
 
+/// What stands for the server: one half for the rows, one for the advisory locks.
+#[derive(Clone, Debug)]
+struct Servers {
+    rows: Server,
+    locks: lockspace::Server,
+}
+
+impl Servers {
+    fn execute(&mut self, command: &Command) -> Outcome {
+        let session = u32::try_from(command.session().as_u64()).unwrap_or(u32::MAX);
+        let statement = command.statement();
+        if matches!(statement, Statement::Advisory(_)) {
+            self.locks.execute(session, statement)
+        } else {
+            self.rows.execute(statement)
+        }
+    }
+}
+
 impl Drive {
     fn new(client: Client, mut tape: Tape) -> Self {
-        let server =
-            if tape.below(8) == 7 { Server::without_table() } else { Server::with_table() };
+        let rows = if tape.below(8) == 7 { Server::without_table() } else { Server::with_table() };
+        let server = Servers { rows, locks: lockspace::Server::default() };
         let now = if tape.below(8) == 7 { draw::nanos(&mut tape) } else { 1_000_000_000 };
         let now = Instant::from_nanos(now);
         Self {
@@ -193,7 +214,7 @@ impl Drive {
         for lock in &self.asked {
             let Some(until) = self.client.valid_until(*lock) else { continue };
             if until <= self.latest {
-                return Err(format!("{lock:?} is held past its deadline"));
+                return Err(format!("{lock:?} is held at {:?}, past {until:?}", self.latest));
             }
             if self.ended.contains_key(lock) {
                 return Err(format!("{lock:?} is held after its end"));
@@ -252,6 +273,6 @@ mod tests {
             let bytes: Vec<u8> = (0..1_000).map(|_| rng.below(256) as u8).collect();
             kinds.extend(drive_bytes(&bytes).unwrap().iter().map(discriminant));
         }
-        assert_eq!(kinds.len(), 13);
+        assert_eq!(kinds.len(), 14);
     }
 }

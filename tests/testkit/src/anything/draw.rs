@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Amendment, Config, Drift, Heartbeat, LockName, Outcome, Owner, Question, Request, Row, Rvn,
-    ServerError, Severity, SqlState, Statement, Token, Value, Wait,
+    AdvisoryKey, AdvisoryMode, AdvisoryRequest, Amendment, Command, Config, Drift, Heartbeat,
+    LockName, Outcome, Owner, OwnerId, Question, Request, Row, Rvn, ServerError, Severity,
+    SqlState, Token, Value, Wait,
 };
 
-use crate::server::Server;
+use super::Servers;
 use crate::tape::Tape;
 
 /// What is answered to a command.
@@ -41,10 +42,10 @@ enum Change {
 }
 
 impl Reply {
-    pub(super) fn to(self, statement: &Statement, server: &mut Server) -> Outcome {
+    pub(super) fn to(self, command: &Command, server: &mut Servers) -> Outcome {
         match self {
-            Self::Fitting => server.execute(statement),
-            Self::Bent(bend) => match server.execute(statement) {
+            Self::Fitting => server.execute(command),
+            Self::Bent(bend) => match server.execute(command) {
                 Outcome::Rows(rows) => Outcome::Rows(bend.apply(rows)),
                 other @ (Outcome::Failed(_) | Outcome::Lost) => other,
             },
@@ -142,6 +143,7 @@ pub(super) fn config(tape: &mut Tape) -> Config {
         &mut config.backoff.longest,
         &mut config.foreign.lease,
         &mut config.foreign.heartbeat,
+        &mut config.silence,
     ] {
         if tape.below(32) == 31 {
             *setting = span(tape);
@@ -158,17 +160,13 @@ pub(super) fn config(tape: &mut Tape) -> Config {
         config.drift = Drift::new(ppm, span(tape)).unwrap_or_default();
     }
     config.work_sessions = 1 + tape.index(3);
+    config.advisory_places = 1 + tape.index(4);
     config
 }
 
 pub(super) fn request(tape: &mut Tape) -> Option<Request> {
     let mut request = Request::new(name(tape)?);
-    request.wait = match tape.below(5) {
-        0 | 1 => Wait::ForEver,
-        2 => Wait::Try,
-        3 => Wait::Probe,
-        _ => Wait::AtMost(span(tape)),
-    };
+    request.wait = wait(tape);
     if tape.below(4) == 3 {
         request.lease = perhaps(tape, span);
         request.heartbeat = perhaps(tape, heartbeat);
@@ -180,6 +178,36 @@ pub(super) fn request(tape: &mut Tape) -> Option<Request> {
     Some(request)
 }
 
+pub(super) fn advisory_request(tape: &mut Tape) -> AdvisoryRequest {
+    let mut request = AdvisoryRequest::new(advisory_key(tape));
+    request.wait = wait(tape);
+    if tape.below(2) == 1 {
+        request.mode = AdvisoryMode::Shared;
+    }
+    request.owner = perhaps(tape, |tape| OwnerId::new(tape.below(2)));
+    request
+}
+
+/// Some of them clash.
+fn advisory_key(tape: &mut Tape) -> AdvisoryKey {
+    match tape.below(8) {
+        0..=3 => AdvisoryKey::from(1),
+        4 => AdvisoryKey::from((0, 1)),
+        5 => AdvisoryKey::named("a", 1),
+        6 => AdvisoryKey::named("b", 1),
+        _ => AdvisoryKey::from(text(tape).as_str()),
+    }
+}
+
+fn wait(tape: &mut Tape) -> Wait {
+    match tape.below(5) {
+        0 | 1 => Wait::ForEver,
+        2 => Wait::Try,
+        3 => Wait::Probe,
+        _ => Wait::AtMost(span(tape)),
+    }
+}
+
 pub(super) fn amendment(tape: &mut Tape) -> Amendment {
     let lease = perhaps(tape, span);
     let data = perhaps(tape, |tape| perhaps(tape, |tape| bytes(tape).into()));
@@ -187,12 +215,13 @@ pub(super) fn amendment(tape: &mut Tape) -> Amendment {
 }
 
 pub(super) fn question(tape: &mut Tape) -> Option<Question> {
-    Some(match tape.below(6) {
+    Some(match tape.below(7) {
         0 => Question::Get(name(tape)?),
         1 => Question::List { prefix: text(tape) },
         2 => Question::Evict { name: name(tape)?, token: Token::new(tape.pick(&[1, 2, i64::MAX])) },
         3 => Question::CheckTable,
         4 => Question::CreateTable,
+        5 => Question::AdvisoryHolders(advisory_key(tape).place()),
         _ => Question::DropTable,
     })
 }

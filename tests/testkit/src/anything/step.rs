@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amendment, AskError, Content, Instant, LockId, LockName, Owner, Question, Request,
-    Rvn, ServerError, SessionId, Statement,
+    Acquire, AdvisoryRequest, Amendment, AskError, Content, Instant, LockId, LockName, Owner,
+    Question, Request, Rvn, ServerError, SessionId, Statement,
 };
 
 use super::draw::{self, Reply};
@@ -16,6 +16,7 @@ use crate::tape::Tape;
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Acquire(Request),
+    AcquireAdvisory(AdvisoryRequest),
     Release(usize),
     Cancel(usize),
     Heartbeat(usize),
@@ -59,7 +60,8 @@ impl Step {
     pub(super) fn draw(tape: &mut Tape) -> Option<Self> {
         let step = match tape.below(256) {
             0 => return None,
-            1..=39 => Self::Acquire(draw::request(tape)?),
+            1..=31 => Self::Acquire(draw::request(tape)?),
+            32..=39 => Self::AcquireAdvisory(draw::advisory_request(tape)),
             40..=51 => Self::Release(tape.index(4)),
             52..=55 => Self::Cancel(tape.index(4)),
             56..=67 => Self::Heartbeat(tape.index(4)),
@@ -94,6 +96,9 @@ impl Drive {
         let now = self.now;
         match step {
             Step::Acquire(request) => self.asked.extend(self.client.acquire(request, now)),
+            Step::AcquireAdvisory(request) => {
+                self.asked.extend(self.client.acquire_advisory(request, now));
+            }
             Step::Release(n) => self.about(n, |drive, lock| drive.client.release(lock, now)),
             Step::Cancel(n) => self.about(n, |drive, lock| drive.client.cancel(lock, now)),
             Step::Heartbeat(n) => self.about(n, |drive, lock| drive.client.heartbeat(lock, now)),
@@ -104,7 +109,7 @@ impl Drive {
             Step::Answer(n, reply) => self.answer(n, reply),
             Step::AnswerAgain(n, reply) => {
                 if let Some(command) = self.answered.iter().rev().nth(n) {
-                    let outcome = reply.to(command.statement(), &mut self.server);
+                    let outcome = reply.to(command, &mut self.server);
                     self.client.handle_outcome(command.id(), outcome, now);
                 }
             }
@@ -119,10 +124,10 @@ impl Drive {
                 }
             }
             Step::Rival(name, lease) => self.rival(name, lease),
-            Step::Delete(name) => self.server.delete(&name),
-            Step::ReadOnly(read_only) => self.server.set_read_only(read_only),
+            Step::Delete(name) => self.server.rows.delete(&name),
+            Step::ReadOnly(read_only) => self.server.rows.set_read_only(read_only),
             Step::DropTable => {
-                self.server.execute(&Statement::DropTable);
+                self.server.rows.execute(&Statement::DropTable);
             }
             Step::Stray(stray) => return self.stray(stray),
             Step::Pass(span) => self.now = self.latest.saturating_add(span),
@@ -133,7 +138,7 @@ impl Drive {
             Step::Door(door) => self.door = door,
             Step::Notified(n, other) => {
                 if let Some(session) = self.session(n) {
-                    for payload in self.server.take_notifications().iter().chain(&other) {
+                    for payload in self.server.rows.take_notifications().iter().chain(&other) {
                         self.client.handle_notification(session, payload, now);
                     }
                 }
@@ -157,7 +162,7 @@ impl Drive {
     fn answer(&mut self, n: usize, reply: Reply) {
         if let Some(n) = n.checked_rem(self.open.len()) {
             let command = self.open.remove(n);
-            let outcome = reply.to(command.statement(), &mut self.server);
+            let outcome = reply.to(&command, &mut self.server);
             self.client.handle_outcome(command.id(), outcome, self.now);
             self.answered.push(command);
         }
@@ -167,7 +172,7 @@ impl Drive {
         let number = i64::try_from(self.steps.len()).unwrap_or(0);
         let new = Rvn::new(Rvn::MARK + number);
         let acquire = Acquire {
-            seen: self.server.row(&name).and_then(|row| row.rvn),
+            seen: self.server.rows.row(&name).and_then(|row| row.rvn),
             name,
             mine: vec![new],
             new,
@@ -176,7 +181,7 @@ impl Drive {
             content: Content::default(),
             lock_timeout: Duration::ZERO,
         };
-        self.server.execute(&Statement::Acquire(acquire));
+        self.server.rows.execute(&Statement::Acquire(acquire));
     }
 
     /// Nothing of it may change anything but the count of what was ignored.
@@ -203,7 +208,7 @@ impl Drive {
                 client.handle_disconnected(command.session(), None, now);
             }
             Stray::Outcome(reply) => {
-                let outcome = reply.clone().to(command.statement(), &mut self.server.clone());
+                let outcome = reply.clone().to(command, &mut self.server.clone());
                 client.handle_outcome(command.id(), outcome, now);
                 let ignored =
                     client.counters().ignored_outcomes - before.counters().ignored_outcomes;
