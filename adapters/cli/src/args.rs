@@ -251,6 +251,9 @@ pub(crate) struct Simulate {
     /// What goes wrong; some of these, with commas between (the first three by default)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
     pub(crate) faults: Vec<Faults>,
+    /// Advisory locks instead of leases
+    #[arg(long, conflicts_with_all = ["clients", "faults"])]
+    pub(crate) advisory: bool,
     /// The folder for a history that broke a rule (pglock-failure-SEED by default)
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -161,4 +161,5 @@ Exit codes:
 Examples:
   pglock simulate --histories 100000
   pglock simulate --seed 4711 --histories 1 --clients 5 --faults edge
+  pglock simulate --advisory --histories 100000
 ";

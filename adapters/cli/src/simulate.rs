@@ -7,12 +7,14 @@ mod search;
 mod tally;
 #[cfg(all(test, pglock_bugs))]
 mod tests;
+mod world;
 
 use std::path::PathBuf;
 
-use pglock_testkit::{History, Options, Violation, simulate_with};
+use pglock_testkit::{Options, lockspace, simulate_with};
 
 use self::progress::Progress;
+use self::world::{Broke, Passed};
 use crate::args::Simulate;
 use crate::exit::{BROKEN, Failure};
 use crate::say;
@@ -22,7 +24,17 @@ const ATTEMPTS: u32 = 20_000;
 const EVENTS: u64 = 40_000_000;
 
 pub(crate) fn simulate(args: &Simulate) -> Result<u8, Failure> {
-    let history = |seed| simulate_with(seed, options(args, seed));
+    if args.advisory {
+        run(args, lockspace::simulate)
+    } else {
+        run(args, |seed| simulate_with(seed, options(args, seed)))
+    }
+}
+
+fn run<H: Passed, V: Broke + Send>(
+    args: &Simulate,
+    history: impl Fn(u64) -> Result<H, V> + Sync,
+) -> Result<u8, Failure> {
     match found(args, history)? {
         None => Ok(0),
         Some(violation) => {
@@ -33,10 +45,10 @@ pub(crate) fn simulate(args: &Simulate) -> Result<u8, Failure> {
 }
 
 /// Runs all histories. Says what they came by, unless one of them broke a rule.
-fn found(
+fn found<H: Passed, V: Send>(
     args: &Simulate,
-    history: impl Fn(u64) -> Result<History, Box<Violation>> + Sync,
-) -> Result<Option<Box<Violation>>, Failure> {
+    history: impl Fn(u64) -> Result<H, V> + Sync,
+) -> Result<Option<V>, Failure> {
     if args.seed.checked_add(args.histories - 1).is_none() {
         return Err(Failure::Usage(format!(
             "there are no {} seeds from {} on",
@@ -58,9 +70,9 @@ fn found(
 }
 
 /// Says what is known already before what may take long or fail: makes the history small, and keeps it.
-fn tell(violation: Box<Violation>, args: &Simulate) -> Result<(), Failure> {
+fn tell(violation: impl Broke, args: &Simulate) -> Result<(), Failure> {
     say::answer(&report::of_broken(&violation))?;
-    let (steps, attempts) = (violation.steps, attempts(&violation));
+    let (steps, attempts) = (violation.events(), attempts(&violation));
     let small = progress::meanwhile("making the history small", || violation.shrunk(attempts));
     say::answer(&report::of_small(&small, steps))?;
     let folder = keep(&small, args)?;
@@ -69,14 +81,14 @@ fn tell(violation: Box<Violation>, args: &Simulate) -> Result<(), Failure> {
 }
 
 /// How often to try to make a history smaller: a long one less often, so that nobody has to wait long.
-fn attempts(violation: &Violation) -> u32 {
-    let affordable = EVENTS / violation.steps.max(1);
+fn attempts(violation: &impl Broke) -> u32 {
+    let affordable = EVENTS / violation.events().max(1);
     u32::try_from(affordable).map_or(ATTEMPTS, |affordable| affordable.min(ATTEMPTS))
 }
 
 /// Writes a folder, and answers which.
-fn keep(violation: &Violation, args: &Simulate) -> Result<PathBuf, Failure> {
-    let seed = violation.seed.unwrap_or(args.seed);
+fn keep(violation: &impl Broke, args: &Simulate) -> Result<PathBuf, Failure> {
+    let seed = violation.seed().unwrap_or(args.seed);
     let usual = || PathBuf::from(format!("pglock-failure-{seed}"));
     let folder = args.out.clone().unwrap_or_else(usual);
     match violation.write_to(&folder) {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::oracle::Broken;
 use crate::simulate::Violation;
 
 impl Violation {
@@ -14,7 +15,6 @@ impl Violation {
     /// # Errors
     /// When a file cannot be written.
     pub fn write_to(&self, folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)?;
         let timeline = self.timeline();
         let files = [
             ("violation.txt", self.summary()),
@@ -24,7 +24,7 @@ impl Violation {
             ("timeline.txt", timeline.text()),
             ("timeline.svg", timeline.svg()),
         ];
-        files.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+        write(folder, &files)
     }
 
     /// A test that fails as long as the history breaks a rule, ready to be pasted.
@@ -42,12 +42,7 @@ impl Violation {
         } else {
             "Scenario, Tape, run"
         };
-        let broken = broken.to_string().replace('\n', " ");
-        format!(
-            "/// {broken}\n#[test]\nfn breaks_no_rule() {{\n    use pglock_testkit::{{{name}}};\n\n    \
-             let tape = Tape::replay(vec!{tape:?});\n    \
-             if let Err(violation) = {run} {{\n        panic!(\"{{violation}}\");\n    }}\n}}\n"
-        )
+        test_of(broken, name, &run, tape)
     }
 
     fn summary(&self) -> String {
@@ -65,6 +60,22 @@ impl Violation {
     }
 }
 
-fn lines<T: std::fmt::Display>(items: &[T]) -> String {
+/// Writes files into a folder, made if it is missing.
+pub(crate) fn write(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    files.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
+
+/// A test that runs a history once more.
+pub(crate) fn test_of(broken: &Broken, names: &str, run: &str, tape: &[u64]) -> String {
+    let broken = broken.to_string().replace('\n', " ");
+    format!(
+        "/// {broken}\n#[test]\nfn breaks_no_rule() {{\n    use pglock_testkit::{{{names}}};\n\n    \
+         let tape = Tape::replay(vec!{tape:?});\n    \
+         if let Err(violation) = {run} {{\n        panic!(\"{{violation}}\");\n    }}\n}}\n"
+    )
+}
+
+pub(crate) fn lines<T: std::fmt::Display>(items: &[T]) -> String {
     items.iter().map(|item| format!("{item}\n")).collect()
 }

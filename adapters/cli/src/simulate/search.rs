@@ -6,20 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use pglock_testkit::History;
-
 use super::tally::Tally;
+use super::world::Passed;
 
 /// So many histories a thread takes at once: few, so that all threads end together.
 const BLOCK: u64 = 16;
 
 /// Runs the histories of seeds from `first` on, and tells `watch` from time to time how far it is. Answers what
 /// came of all of them, or of the one with the smallest seed that broke a rule.
-pub(super) fn search<E: Send>(
+pub(super) fn search<H: Passed, E: Send>(
     first: u64,
     histories: u64,
     jobs: usize,
-    history: impl Fn(u64) -> Result<History, E> + Sync,
+    history: impl Fn(u64) -> Result<H, E> + Sync,
     mut watch: impl FnMut(&Tally),
 ) -> Result<Tally, (u64, E)> {
     let queue = Queue { next: AtomicU64::new(0), end: AtomicU64::new(histories) };
@@ -66,11 +65,11 @@ impl Queue {
         (from < end).then(|| from..end.min(from.saturating_add(BLOCK)))
     }
 
-    fn run<E>(
+    fn run<H: Passed, E>(
         &self,
         block: Range<u64>,
         first: u64,
-        history: impl Fn(u64) -> Result<History, E>,
+        history: impl Fn(u64) -> Result<H, E>,
     ) -> Result<Tally, (u64, E)> {
         let mut tally = Tally::default();
         for offset in block {

@@ -2,27 +2,32 @@
 
 use std::time::Duration;
 
-use pglock_testkit::{Coincidences, History};
+use super::world::Passed;
 
 /// What came of some histories.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) histories: u64,
     pub(super) events: u64,
-    pub(super) reached: Coincidences,
+    /// What is worth meeting, and how often it was met.
+    pub(super) reached: Vec<(&'static str, u64)>,
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, history: &History) {
-        self.histories += 1;
-        self.events += history.steps;
-        self.reached.add(&history.reached);
+    pub(super) fn count(&mut self, history: &impl Passed) {
+        let (events, reached) = (history.events(), history.reached());
+        self.add(&Self { histories: 1, events, reached });
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         self.histories += other.histories;
         self.events += other.events;
-        self.reached.add(&other.reached);
+        if self.reached.is_empty() {
+            self.reached.clone_from(&other.reached);
+            return;
+        }
+        let counts = self.reached.iter_mut().zip(&other.reached);
+        counts.for_each(|((_, sum), (_, count))| *sum += count);
     }
 
     /// How fast that was.

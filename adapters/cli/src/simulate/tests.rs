@@ -4,6 +4,7 @@ use std::fs;
 
 use clap::Parser;
 use pglock_core::bugs::{Bug, switch_on};
+use pglock_testkit::Violation;
 
 use super::*;
 use crate::args::{Args, Subcommand};
@@ -72,4 +73,26 @@ fn a_folder_that_cannot_be_written_to_is_named() {
     let failure = keep(&caught(Bug::M05, &words), &args(&words)).unwrap_err();
     assert!(matches!(failure, Failure::System(_)));
     assert!(failure.to_string().contains(file.path().to_str().unwrap()), "{failure}");
+}
+
+#[test]
+fn what_is_found_of_advisory_locks_is_shown_and_written_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("advisory");
+    let words = format!("--histories 10000 --advisory --out {}", out.display());
+    let history = |seed| {
+        switch_on(Some(Bug::M47));
+        lockspace::simulate(seed)
+    };
+    let violation = found(&args(&words), history).unwrap().unwrap();
+    let report = report::of_broken(&violation);
+    let again =
+        format!("pglock simulate --seed {} --histories 1 --advisory", violation.seed.unwrap());
+    assert!(report.contains(&again), "{report}");
+    assert_eq!(keep(&violation, &args(&words)).unwrap(), out);
+    assert_eq!(fs::read_to_string(out.join("test.rs")).unwrap(), violation.test());
+    assert_eq!(
+        fs::read_to_string(out.join("log.txt")).unwrap().lines().count(),
+        violation.log.len()
+    );
 }

@@ -49,11 +49,19 @@ fn the_same_seeds_give_the_same_histories_on_any_number_of_threads() {
 }
 
 #[test]
+fn advisory_locks_have_a_world_of_their_own() {
+    let advisory = simulate("--histories 200 --advisory");
+    let advisory = found(&advisory);
+    assert!(advisory.iter().any(|line| line.ends_with("  A session took a lock.")), "{advisory:?}");
+}
+
+#[test]
 fn what_cannot_be_run_is_refused() {
     for (options, complaint) in [
         ("--histories 0", "there must be one at least"),
         ("--histories many", "invalid digit"),
         ("--clients 0", "0 is not in 1..=32"),
+        ("--advisory --faults calm", "cannot be used with"),
         ("--jobs 0", "0 is not in 1..=1000"),
         ("--faults strom", "a similar value exists: 'storm'"),
         ("--faults storm,", "[possible values: storm, calm, edge, fail-over]"),

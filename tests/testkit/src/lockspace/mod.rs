@@ -17,7 +17,10 @@ mod server;
 mod world;
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
+use crate::failure::{lines, test_of, write};
 use crate::oracle::Broken;
 use crate::shrink::smallest;
 use crate::simulate::Failed;
@@ -45,6 +48,10 @@ pub struct History {
 pub struct Violation {
     /// The rule, in words.
     pub broken: Broken,
+    /// Where it was found, if a seed led to it.
+    pub seed: Option<u64>,
+    /// What was drawn at the beginning: sizes, settings, and what may go wrong how often.
+    pub plan: String,
     /// Every choice, for [`Tape::replay`].
     pub tape: Vec<u64>,
     /// How many events it took.
@@ -68,9 +75,39 @@ impl Violation {
     /// A history that breaks a rule of the same oracle, as small as can be found in so many attempts.
     #[must_use]
     pub fn shrunk(self, attempts: u32) -> Self {
-        let Self { broken, tape, steps, .. } = self;
+        let Self { broken, tape, steps, seed, .. } = self;
         let found = smallest(Failed { broken, tape, steps }, attempts, attempt);
-        again(Tape::replay(found.tape))
+        Self { seed, ..again(Tape::replay(found.tape)) }
+    }
+
+    /// Writes a folder, made if it is missing, with the rule and the options (`violation.txt`), the choices
+    /// (`tape.txt`), the log (`log.txt`) and a test to paste (`test.rs`).
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write_to(&self, folder: &Path) -> io::Result<()> {
+        let files = [
+            ("violation.txt", self.summary()),
+            ("tape.txt", lines(&self.tape)),
+            ("log.txt", lines(&self.log)),
+            ("test.rs", self.test()),
+        ];
+        write(folder, &files)
+    }
+
+    /// A test that fails as long as the history breaks a rule, ready to be pasted.
+    #[must_use]
+    pub fn test(&self) -> String {
+        test_of(&self.broken, "lockspace, Tape", "lockspace::run(tape)", &self.tape)
+    }
+
+    fn summary(&self) -> String {
+        let Self { broken, seed, steps, tape, plan, .. } = self;
+        let seed = seed.map_or_else(|| "unknown".into(), |seed| seed.to_string());
+        format!(
+            "{broken}\n\nfound under seed {seed}\n{} choices, {steps} events\n\n{plan}\n",
+            tape.len()
+        )
     }
 }
 
@@ -79,7 +116,10 @@ impl Violation {
 /// # Errors
 /// When a rule was broken.
 pub fn simulate(seed: u64) -> Result<History, Box<Violation>> {
-    run(Tape::from_seed(seed))
+    run(Tape::from_seed(seed)).map_err(|mut violation| {
+        violation.seed = Some(seed);
+        violation
+    })
 }
 
 /// Runs the history of these choices.
@@ -106,11 +146,13 @@ fn attempt(tape: Vec<u64>, steps: u64, by: &str) -> Option<Failed> {
 /// Runs the history once more, and keeps its log.
 fn again(tape: Tape) -> Violation {
     let mut world = World::new(tape, true);
+    let plan = format!("{:#?}", world.plan);
     let broken = world.run(u64::MAX).err().unwrap_or_else(|| Broken {
         by: "O8",
         words: "the same choices gave another history".into(),
         overlap: None,
     });
     let log = world.trace.take_kept().lines;
-    Violation { broken, tape: world.tape.record().to_vec(), steps: world.steps, log }
+    let (tape, steps) = (world.tape.record().to_vec(), world.steps);
+    Violation { broken, seed: None, plan, tape, steps, log }
 }
