@@ -10,7 +10,7 @@ mod rebase;
 mod receiving;
 mod sending;
 
-use crate::advisory::locks::AdvisoryLocks;
+use crate::advisory::family::Family;
 use crate::bugs::{Bug, made};
 use crate::config::{Config, ConfigError, Timing};
 use crate::context::Context;
@@ -58,7 +58,7 @@ pub struct Client {
     /// Rows whose release by another client somebody waits for.
     watched: BTreeSet<LockName>,
     hints: Hints,
-    advisory: AdvisoryLocks,
+    advisory: Family,
     questions: Questions,
     sessions: Sessions,
     flights: Flights,
@@ -109,7 +109,7 @@ impl Client {
             remembered: Schedule::new(),
             watched: BTreeSet::new(),
             hints: Hints::new(identity),
-            advisory: AdvisoryLocks::new(),
+            advisory: Family::new(),
             questions: Questions::new(),
             sessions: Sessions::new(config.work_sessions),
             flights: Flights::new(),
@@ -304,6 +304,7 @@ impl Client {
         if let Some(event) = self.poll_event() {
             return Output::Event(event);
         }
+        self.close_idle_lines();
         if let Some(session) = self.sessions.pop_closing() {
             return Output::Disconnect(session);
         }

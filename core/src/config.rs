@@ -55,6 +55,14 @@ pub struct Config {
     /// default a server has room for some 6,400 among all that it locks, and when they are used up others
     /// fail, too.
     pub advisory_places: usize,
+    /// How long a statement waits at most that [waits in line](crate::AdvisoryRequest::in_line) for an advisory lock,
+    /// in whole milliseconds; 500 ms, and never more than a third of `silence`. It must be less than the server's
+    /// `deadlock_timeout`, 1 s by default: `CREATE INDEX CONCURRENTLY` waits for such a statement, and one that runs
+    /// where the lock is held is then no deadlock.
+    pub slice: Duration,
+    /// In how many places at most advisory locks are waited for in line or held since, each on a connection of its
+    /// own; 16. Those that are asked for when there are so many are asked for every `poll` instead.
+    pub lines: usize,
     /// Whether to be told of releases, on one more connection that is opened when somebody waits for another
     /// client; on. A driver that brings no notifications
     /// ([`Client::handle_notification`](crate::Client::handle_notification)) should say no. A waiter is woken by one
@@ -81,6 +89,8 @@ impl Default for Config {
             work_sessions: 2,
             silence: Duration::from_secs(15),
             advisory_places: 1_000,
+            slice: Duration::from_millis(500),
+            lines: 16,
             hints: true,
         }
     }
@@ -145,6 +155,7 @@ impl Config {
             (self.poll, "poll"),
             (self.patience, "patience"),
             (self.silence, "silence"),
+            (self.slice, "slice"),
             (self.backoff.first, "backoff"),
         ];
         if let Some((_, setting)) = spans.into_iter().find(|(span, _)| span.is_zero()) {
@@ -162,6 +173,11 @@ impl Config {
     /// How often a waiter looks at the row: at least twice within the patience.
     pub(crate) fn look_every(&self) -> Duration {
         self.poll.min(self.patience / 2)
+    }
+
+    /// How long a statement waits in line: there is time left for its answer before the session counts as lost.
+    pub(crate) fn longest_slice(&self) -> Duration {
+        self.slice.min(self.silence / 3)
     }
 
     /// The spans of a lock with this lease and these heartbeats, or the client's.

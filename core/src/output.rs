@@ -61,6 +61,8 @@ pub enum SessionKind {
     Renewals,
     /// Advisory locks, which end with it.
     Advisory,
+    /// An advisory lock that is waited for [in line](crate::AdvisoryRequest::in_line), and ends with it.
+    InLine,
     /// Notifications, which the driver brings with `handle_notification` at any time.
     Hints,
 }

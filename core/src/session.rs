@@ -167,14 +167,44 @@ impl Sessions {
         self.place(SessionKind::Advisory, config, now)
     }
 
+    /// The session of one who waits in line, or one to be opened for it alone.
+    pub(crate) fn for_line(
+        &mut self,
+        own: &mut Option<SessionId>,
+        config: &Config,
+        now: Instant,
+    ) -> Place {
+        let lane = own.and_then(|id| self.lane_of(id));
+        match lane.map(|lane| lane.state) {
+            Some(State::Idle { id }) => Place::Session(id),
+            Some(State::Closed | State::Connecting { .. } | State::Busy { .. }) => Place::None,
+            None if !self.may_open(now) => Place::None,
+            None => {
+                let (kind, id) = (SessionKind::InLine, SessionId::new(self.next_id));
+                self.lanes.push(Lane { kind, state: State::Closed });
+                *own = Some(id);
+                self.open(kind, config, now)
+            }
+        }
+    }
+
     fn place(&mut self, kind: SessionKind, config: &Config, now: Instant) -> Place {
         if let Some(id) = self.idle(kind) {
             return Place::Session(id);
         }
-        // At the clock's end there is no time left for a connection to open in.
-        if now < self.retry_at || now == Instant::END || self.is_connecting(kind) {
-            return Place::None;
+        if self.may_open(now) && !self.is_connecting(kind) {
+            self.open(kind, config, now)
+        } else {
+            Place::None
         }
+    }
+
+    /// At the clock's end there is no time left for a connection to open in.
+    fn may_open(&self, now: Instant) -> bool {
+        now >= self.retry_at && now != Instant::END
+    }
+
+    fn open(&mut self, kind: SessionKind, config: &Config, now: Instant) -> Place {
         let id = SessionId::new(self.next_id);
         let closed = |lane: &&mut Lane| lane.kind == kind && lane.state == State::Closed;
         match self.lanes.iter_mut().find(closed) {
@@ -229,6 +259,7 @@ impl Sessions {
         let lane = self.lane_of(session)?;
         let command = lane.state.command();
         lane.state = State::Closed;
+        self.forget_lines();
         self.failures = self.failures.saturating_add(1);
         self.retry_at = now.saturating_add(config.backoff.pause(self.failures, jitter));
         command
@@ -245,6 +276,21 @@ impl Sessions {
         let command = self.disconnected(session, config, jitter, now);
         self.closing.push_back(session);
         command
+    }
+
+    /// Closes the session of one who waited in line and needs it no more. Answers the command that was on it.
+    pub(crate) fn close_line(&mut self, session: SessionId) -> Option<CommandId> {
+        let lane = self.lane_of(session)?;
+        let command = lane.state.command();
+        lane.state = State::Closed;
+        self.closing.push_back(session);
+        self.forget_lines();
+        command
+    }
+
+    /// Sessions in line are opened for one place, and as many as are needed.
+    fn forget_lines(&mut self) {
+        self.lanes.retain(|lane| lane.kind != SessionKind::InLine || lane.state != State::Closed);
     }
 
     /// A session on which a reply, or the connection itself, is overdue.

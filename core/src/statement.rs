@@ -323,7 +323,7 @@ fn milliseconds(span: Duration) -> i64 {
 }
 
 /// PostgreSQL counts in whole milliseconds, and zero would mean no time-out.
-fn timeout(span: Duration) -> Param {
+pub(crate) fn timeout(span: Duration) -> Param {
     Param::Text(alloc::format!("{}ms", milliseconds(span).max(1)).into())
 }
 

@@ -163,6 +163,18 @@ impl Options {
         self.with(|config| config.advisory_places = places)
     }
 
+    /// How long a statement waits at most that waits [in line](crate::AdvisoryRequest::in_line) for an advisory lock;
+    /// 500 ms by default. It must be less than the server's `deadlock_timeout`.
+    pub fn slice(self, slice: Duration) -> Self {
+        self.with(|config| config.slice = slice)
+    }
+
+    /// In how many places at most advisory locks are waited for [in line](crate::AdvisoryRequest::in_line) or held
+    /// since, each on a connection of its own; 16 by default.
+    pub fn lines(self, lines: usize) -> Self {
+        self.with(|config| config.lines = lines)
+    }
+
     /// All settings of the core at once, instead of whatever was set before.
     pub fn config(self, config: Config) -> Self {
         Self { config: Ok(config), ..self }
@@ -247,7 +259,8 @@ macro_rules! offer_options {
             poll(::core::time::Duration), longest_lease(::core::time::Duration),
             foreign($crate::Foreign), patience(::core::time::Duration),
             backoff($crate::Backoff), work_sessions(usize), hints(bool),
-            silence(::core::time::Duration), advisory_places(usize), config($crate::Config),
+            silence(::core::time::Duration), advisory_places(usize), slice(::core::time::Duration),
+            lines(usize), config($crate::Config),
             check_table(bool), create_table(bool), identity($crate::Identity), seed(u64),
         }
     };

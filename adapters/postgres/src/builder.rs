@@ -72,7 +72,8 @@ impl<T, K> Builder<T, K> {
     /// `open` is called whenever a connection is needed, on the thread that the connection will live on;
     /// what it gives is dropped when the connection is given up. At most as many as
     /// [`Options::work_sessions`] says and one more are open at a time; they carry no session state, and
-    /// so bring no [hints](Options::hints). One for [advisory locks](SessionKind::Advisory) does: it must be a session of its own, never one of a pooler that
+    /// so bring no [hints](Options::hints). One for [advisory locks](SessionKind::Advisory), or for one
+    /// that waits [in line](SessionKind::InLine), does: it must be a session of its own, never one of a pooler that
     /// mixes transactions, and must really end when it is dropped. A `Box<Client>` will do, and so will a pool's
     /// own guard if it dereferences to [`Client`].
     ///

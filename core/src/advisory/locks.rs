@@ -1,4 +1,4 @@
-//! All advisory locks of a client: brings what happens to the places it is about, and says what the session is
+//! All advisory locks on one session: brings what happens to the places it is about, and says what the session is
 //! to do. Decides only who goes first: the look that keeps all locks, then the places.
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use super::waiter::Waiter;
 use crate::bugs::{Bug, made};
 use crate::config::Config;
 use crate::context::Context;
-use crate::error::{Failure, ServerError};
+use crate::error::{Failure, ServerError, Standing};
 use crate::event::{Event, LossCause};
 use crate::output::{LockId, Outcome, SessionId};
 use crate::request::AskError;
@@ -23,6 +23,8 @@ use crate::value::Row;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AdvisoryLocks {
+    /// Whether the session is there for one place alone, where it waits in line.
+    in_line: bool,
     post: Post,
     spots: BTreeMap<AdvisoryPlace, Spot>,
     locks: BTreeMap<LockId, AdvisoryPlace>,
@@ -40,8 +42,9 @@ pub(crate) enum Fate {
 }
 
 impl AdvisoryLocks {
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(in_line: bool) -> Self {
         Self {
+            in_line,
             post: Post::new(),
             spots: BTreeMap::new(),
             locks: BTreeMap::new(),
@@ -68,11 +71,9 @@ impl AdvisoryLocks {
         context: &mut Context<'_>,
     ) -> Result<(), AskError> {
         let place = request.key.place();
-        let budget = context.config.advisory_places;
         match self.spots.get(&place) {
             Some(spot) => spot.check(&request)?,
-            None if self.spots.len() >= budget => return Err(AskError::TooManyPlaces { budget }),
-            None => drop(self.spots.insert(place, Spot::new(request.key.clone()))),
+            None => drop(self.spots.insert(place, Spot::new(request.key.clone(), self.in_line))),
         }
         self.locks.insert(lock, place);
         let waiter = Waiter::new(lock, &request, context);
@@ -120,6 +121,15 @@ impl AdvisoryLocks {
         self.post.session()
     }
 
+    /// Whether the place is held or awaited here.
+    pub(crate) fn serves(&self, place: AdvisoryPlace) -> bool {
+        self.spots.contains_key(&place)
+    }
+
+    pub(crate) fn places(&self) -> usize {
+        self.spots.len()
+    }
+
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.spots.is_empty()
@@ -152,7 +162,7 @@ impl AdvisoryLocks {
         session: SessionId,
         context: &mut Context<'_>,
     ) -> Option<Advisory> {
-        if self.post.session() != Some(session) {
+        if self.session() != Some(session) {
             return Some(self.post.enter(session, context));
         }
         if self.held.is_empty() {
@@ -173,21 +183,19 @@ impl AdvisoryLocks {
     /// The session answers, or does not; the answer is about this call.
     pub(crate) fn handle_outcome(
         &mut self,
-        session: SessionId,
         call: Call,
         outcome: Outcome,
         context: &mut Context<'_>,
     ) -> Fate {
-        if self.post.session() != Some(session) {
-            return Fate::Keep;
-        }
         match outcome {
             Outcome::Rows(rows) => match call {
                 Call::Enter => self.enter(&rows, context),
-                Call::Look | Call::Try(..) | Call::Unlock(..) => match answered(&rows) {
-                    Some(yes) => self.hear(call, yes, context),
-                    None => Fate::GiveUp(LossCause::Robbed),
-                },
+                Call::Look | Call::Try(..) | Call::Take(..) | Call::Unlock(..) => {
+                    match answered(&rows) {
+                        Some(yes) => self.hear(call, yes, context),
+                        None => Fate::GiveUp(LossCause::Robbed),
+                    }
+                }
             },
             Outcome::Failed(error) => self.fail(call, &error, context),
             Outcome::Lost => Fate::GiveUp(LossCause::SessionEnded),
@@ -212,13 +220,13 @@ impl AdvisoryLocks {
         self.post.heard();
         let late = self.post.valid_until(context.config).is_some_and(|until| until <= context.now);
         let verdict = match call {
-            Call::Try(..) if late => return Fate::GiveUp(LossCause::SessionEnded),
+            Call::Try(..) | Call::Take(..) if late => return Fate::GiveUp(LossCause::SessionEnded),
             Call::Enter => Verdict::Sound,
             Call::Look => {
                 self.tell_renewed(context);
                 Verdict::Sound
             }
-            Call::Try(place, _) | Call::Unlock(place, _) => {
+            Call::Try(place, _) | Call::Take(place, ..) | Call::Unlock(place, _) => {
                 self.with_spot(place, |spot| spot.answered(yes, context)).unwrap_or(Verdict::Sound)
             }
         };
@@ -235,7 +243,10 @@ impl AdvisoryLocks {
                 Fate::GiveUp(LossCause::SessionEnded)
             }
             Call::Look => Fate::Keep,
-            Call::Try(place, _) | Call::Unlock(place, _) => {
+            Call::Take(..) if error.standing() == Standing::RowLocked => {
+                self.hear(call, false, context)
+            }
+            Call::Try(place, _) | Call::Take(place, ..) | Call::Unlock(place, _) => {
                 self.with_spot(place, |spot| spot.failed(error, context));
                 Fate::Keep
             }
@@ -256,12 +267,10 @@ impl AdvisoryLocks {
         self.for_each_spot(|spot| spot.fail_waiters(failure, context));
     }
 
-    /// A session is gone, and with it all that it held.
-    pub(crate) fn lost(&mut self, session: SessionId, cause: LossCause, context: &mut Context<'_>) {
-        if self.post.session() == Some(session) {
-            self.post.lost();
-            self.for_each_spot(|spot| spot.lose(cause, context));
-        }
+    /// The session is gone, and with it all that it held.
+    pub(crate) fn lost(&mut self, cause: LossCause, context: &mut Context<'_>) {
+        self.post.lost();
+        self.for_each_spot(|spot| spot.lose(cause, context));
     }
 
     /// Answers the session that has been silent for too long.

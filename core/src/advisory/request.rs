@@ -57,12 +57,33 @@ pub struct AdvisoryRequest {
     pub wait: Wait,
     /// On whose behalf; on behalf of nobody else if `None`.
     pub owner: Option<OwnerId>,
+    /// Whether to wait in the server's own queue: the lock is handed over at once, to those who wait there in the
+    /// order of their coming, whoever gives it back. Else it is asked for every [poll](crate::Config::poll). A try
+    /// or a probe waits nowhere.
+    ///
+    /// It costs a connection for each place waited for, which then holds the lock until it is given back. The wait is
+    /// cut into [slices](crate::Config::slice), since a statement that waits keeps a snapshot, for which
+    /// `CREATE INDEX CONCURRENTLY` waits in turn; with each slice the place in the queue is lost.
+    ///
+    /// A place that the client holds or awaits already goes on as it is served, by the queue or by polls, for all
+    /// its waiters; polls also serve those for whom no more of the [lines](crate::Config::lines) is left.
+    pub in_line: bool,
 }
 
 impl AdvisoryRequest {
+    pub(super) const fn waits_in_line(&self) -> bool {
+        self.in_line && self.wait.waits_its_turn()
+    }
+
     /// Waits for ever for the lock alone, on behalf of nobody else.
     #[must_use]
     pub fn new(key: impl Into<AdvisoryKey>) -> Self {
-        Self { key: key.into(), mode: AdvisoryMode::Exclusive, wait: Wait::ForEver, owner: None }
+        Self {
+            key: key.into(),
+            mode: AdvisoryMode::Exclusive,
+            wait: Wait::ForEver,
+            owner: None,
+            in_line: false,
+        }
     }
 }

@@ -32,6 +32,8 @@ const MODES: [AdvisoryMode; 2] = [AdvisoryMode::Exclusive, AdvisoryMode::Shared]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Spot {
     key: AdvisoryKey,
+    /// Whether the session is there for this place alone, so that a statement may wait.
+    in_line: bool,
     takes: Vec<Take>,
     queue: VecDeque<Waiter>,
     /// Locks that were given back and not freed by the server yet.
@@ -65,6 +67,7 @@ enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Errand {
     Try(AdvisoryMode),
+    Take(AdvisoryMode),
     Unlock(AdvisoryMode),
 }
 
@@ -77,9 +80,10 @@ pub(super) enum Verdict {
 }
 
 impl Spot {
-    pub(super) const fn new(key: AdvisoryKey) -> Self {
+    pub(super) const fn new(key: AdvisoryKey, in_line: bool) -> Self {
         Self {
             key,
+            in_line,
             takes: Vec::new(),
             queue: VecDeque::new(),
             leaving: Vec::new(),
@@ -265,7 +269,14 @@ impl Spot {
             }
             Side::Held | Side::Free => None,
         });
-        unlock.or_else(|| self.head().map(|head| (Errand::Try(head.mode), self.next_try)))
+        unlock.or_else(|| Some((self.attempt()?, self.next_try)))
+    }
+
+    /// Whoever only tries is not kept waiting by those who could have the lock together with it.
+    fn attempt(&self) -> Option<Errand> {
+        let mode = self.head()?.mode;
+        let patient = self.queue.iter().take(self.admissible()).all(Waiter::waits_its_turn);
+        Some(if self.in_line && patient { Errand::Take(mode) } else { Errand::Try(mode) })
     }
 
     // What happens.
@@ -289,18 +300,26 @@ impl Spot {
             Errand::Unlock(_) if made(Bug::M49) => Call::Unlock(place, AdvisoryMode::Shared),
             Errand::Unlock(mode) => Call::Unlock(place, mode),
             Errand::Try(mode) => {
-                let together = self.admissible();
-                self.queue.iter_mut().take(together).for_each(|waiter| waiter.asked = true);
+                self.mark_asked();
                 Call::Try(place, mode)
             }
+            Errand::Take(mode) => {
+                self.mark_asked();
+                Call::Take(place, mode, context.config.longest_slice())
+            }
         })
+    }
+
+    fn mark_asked(&mut self) {
+        let together = self.admissible();
+        self.queue.iter_mut().take(together).for_each(|waiter| waiter.asked = true);
     }
 
     pub(super) fn answered(&mut self, yes: bool, context: &mut Context<'_>) -> Verdict {
         let mut verdict = Verdict::Sound;
         match (self.errand.take(), yes) {
-            (Some(Errand::Try(mode)), true) => self.granted(mode, context),
-            (Some(Errand::Try(_)), false) => self.refused(context),
+            (Some(Errand::Try(mode) | Errand::Take(mode)), true) => self.granted(mode, context),
+            (Some(Errand::Try(_) | Errand::Take(_)), false) => self.refused(context),
             (Some(Errand::Unlock(mode)), true) => self.freed(mode, context),
             (Some(Errand::Unlock(mode)), false)
                 if self.side(mode) == Side::Doubtful || made(Bug::M48) =>
@@ -325,7 +344,11 @@ impl Spot {
 
     fn refused(&mut self, context: &mut Context<'_>) {
         self.failures = 0;
-        self.next_try = context.after_spread(context.config.look_every());
+        self.next_try = if self.in_line {
+            context.now
+        } else {
+            context.after_spread(context.config.look_every())
+        };
         for waiter in mem::take(&mut self.queue) {
             if waiter.asked && !waiter.waits_its_turn() {
                 context.tell(Event::Busy { lock: waiter.lock, holder: None });
@@ -354,8 +377,10 @@ impl Spot {
     /// The statement failed, and may have been applied or not.
     pub(super) fn failed(&mut self, error: &ServerError, context: &mut Context<'_>) {
         match self.errand.take() {
-            Some(Errand::Try(_)) if made(Bug::M47) => self.settled(error, context),
-            Some(Errand::Try(mode)) => {
+            Some(Errand::Try(_) | Errand::Take(_)) if made(Bug::M47) => {
+                self.settled(error, context)
+            }
+            Some(Errand::Try(mode) | Errand::Take(mode)) => {
                 *self.side_mut(mode) = Side::Doubtful;
                 self.next_try = context.now;
                 self.trouble = Some(error.clone());

@@ -7,9 +7,10 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{AdvisoryMode, AdvisoryPlace};
-use crate::statement::Query;
+use crate::statement::{Query, timeout};
 use crate::value::{Param, Row, Value};
 
 /// A statement about advisory locks, for the session that carries this mark.
@@ -24,13 +25,16 @@ pub struct Advisory {
 
 /// What a session is asked. Answers NULL, and does nothing, if it carries another mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "a table of four")]
+#[expect(clippy::exhaustive_enums, reason = "a table of five")]
 pub enum Call {
     /// Marks the session. Answers whether it carried no mark, whether its server is a primary, and whether
     /// that server's advisory locks are real: one taken and freed by this very statement is seen in `pg_locks`.
     Enter,
     /// Takes a lock if it can be had at once. Answers whether it is held now.
     Try(AdvisoryPlace, AdvisoryMode),
+    /// Takes a lock, and waits for it in the server's queue for so long at most, in whole milliseconds. Answers
+    /// `true`; if the time passes it fails with 55P03, and nothing is held.
+    Take(AdvisoryPlace, AdvisoryMode, Duration),
     /// Frees a lock. Answers whether it was held.
     Unlock(AdvisoryPlace, AdvisoryMode),
     /// Answers `true`.
@@ -65,9 +69,37 @@ macro_rules! texts {
     };
 }
 
+/// A wait that is cut short just when the lock is granted ends its transaction, and with it that transaction's lock,
+/// but no lock of the session: hence the first of the two. The second is had without waiting, and `pg_sleep` hears of
+/// a time-out that came with the grant, before there is anything to leave behind.
+macro_rules! take {
+    ($xact:literal, $session:literal, $arguments:literal) => {
+        concat!(
+            "SELECT CASE WHEN current_setting('pglock.session', true) = $1::int8::text THEN \
+             CASE WHEN set_config('lock_timeout', $2::text, true) IS NOT NULL THEN CASE WHEN ",
+            $xact,
+            $arguments,
+            " IS NOT NULL THEN CASE WHEN pg_sleep(0) IS NOT NULL THEN ",
+            $session,
+            $arguments,
+            " IS NOT NULL END END END END"
+        )
+    };
+}
+
+macro_rules! takes {
+    ($place:expr, $xact:literal, $session:literal) => {
+        match $place {
+            AdvisoryPlace::Bigint(_) => take!($xact, $session, "($3::int8)"),
+            AdvisoryPlace::Pair(..) => take!($xact, $session, "($3::int8::int4, $4::int8::int4)"),
+        }
+    };
+}
+
 impl Advisory {
     pub(crate) fn query(&self) -> Query<'static> {
         let mut params = vec![int(self.mark)];
+        params.extend(self.call.slice().map(timeout));
         params.extend(self.call.place().into_iter().flat_map(arguments));
         Query { text: self.call.text(), params }
     }
@@ -80,6 +112,12 @@ impl Call {
             Self::Look => LOOK,
             Self::Try(place, AdvisoryMode::Exclusive) => texts!(place, "pg_try_advisory_lock"),
             Self::Try(place, AdvisoryMode::Shared) => texts!(place, "pg_try_advisory_lock_shared"),
+            Self::Take(place, AdvisoryMode::Exclusive, _) => {
+                takes!(place, "pg_advisory_xact_lock", "pg_advisory_lock")
+            }
+            Self::Take(place, AdvisoryMode::Shared, _) => {
+                takes!(place, "pg_advisory_xact_lock_shared", "pg_advisory_lock_shared")
+            }
             Self::Unlock(place, AdvisoryMode::Exclusive) => texts!(place, "pg_advisory_unlock"),
             Self::Unlock(place, AdvisoryMode::Shared) => texts!(place, "pg_advisory_unlock_shared"),
         }
@@ -90,7 +128,15 @@ impl Call {
     pub const fn place(self) -> Option<AdvisoryPlace> {
         match self {
             Self::Enter | Self::Look => None,
-            Self::Try(place, _) | Self::Unlock(place, _) => Some(place),
+            Self::Try(place, _) | Self::Take(place, ..) | Self::Unlock(place, _) => Some(place),
+        }
+    }
+
+    /// How long it may wait on the server.
+    pub(crate) const fn slice(self) -> Option<Duration> {
+        match self {
+            Self::Take(.., slice) => Some(slice),
+            Self::Enter | Self::Look | Self::Try(..) | Self::Unlock(..) => None,
         }
     }
 }

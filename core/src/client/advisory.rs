@@ -1,8 +1,11 @@
 //! Advisory locks as a part of the client: they share its clock, its connections and its commands' numbers.
 
+use core::time::Duration;
+
 use super::Client;
-use crate::advisory::locks::{AdvisoryLocks, Fate};
-use crate::advisory::{AdvisoryPlace, AdvisoryRequest, Call};
+use crate::advisory::family::Family;
+use crate::advisory::locks::Fate;
+use crate::advisory::{Advisory, AdvisoryPlace, AdvisoryRequest, Call};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::event::LossCause;
@@ -44,19 +47,56 @@ impl Client {
         self.advisory.held()
     }
 
-    /// What the session of the advisory locks is to do.
+    /// What the sessions of the advisory locks are to do.
     pub(super) fn send_advisory(&mut self) -> Option<Output> {
-        self.advisory.work_due().filter(|due| *due <= self.now)?;
+        self.send_common().or_else(|| {
+            let due = self.advisory.lines_due(self.now);
+            due.into_iter().find_map(|place| self.send_in_line(place))
+        })
+    }
+
+    fn send_common(&mut self) -> Option<Output> {
+        self.advisory.common.work_due().filter(|due| *due <= self.now)?;
         let session = match self.sessions.for_advisory(&self.config, self.now) {
             Place::Session(session) => session,
             elsewhere @ (Place::Connect(..) | Place::None) => return elsewhere.connect(),
         };
         let (advisory, mut context) = self.advisory_and_context();
-        let statement = advisory.statement(session, &mut context)?;
+        let statement = advisory.common.statement(session, &mut context)?;
+        self.send_statement(session, statement)
+    }
+
+    fn send_in_line(&mut self, place: AdvisoryPlace) -> Option<Output> {
+        let line = self.advisory.line_mut(place)?;
+        let session = match self.sessions.for_line(&mut line.session, &self.config, self.now) {
+            Place::Session(session) => session,
+            elsewhere @ (Place::Connect(..) | Place::None) => return elsewhere.connect(),
+        };
+        let (advisory, mut context) = self.advisory_and_context();
+        let statement = advisory.line_mut(place)?.locks.statement(session, &mut context)?;
+        self.send_statement(session, statement)
+    }
+
+    fn send_statement(&mut self, session: SessionId, statement: Advisory) -> Option<Output> {
         let command = self.flights.next();
-        let deadline = self.config.reply_deadline.min(self.config.silence / 3);
+        let deadline = self.reply_deadline_of(statement.call);
         let cargo = Cargo::Advisory(session, statement.call);
         self.send(session, command, cargo, Statement::Advisory(statement), deadline)
+    }
+
+    /// Whoever waits on the server answers later.
+    fn reply_deadline_of(&self, call: Call) -> Duration {
+        let usual = self.config.reply_deadline.min(self.config.silence / 3);
+        usual.saturating_add(call.slice().unwrap_or_default())
+    }
+
+    /// Closes the sessions of those who waited in line and need them no more.
+    pub(super) fn close_idle_lines(&mut self) {
+        for session in self.advisory.leave_lines() {
+            if let Some(command) = self.sessions.close_line(session) {
+                self.flights.land(command);
+            }
+        }
     }
 
     pub(super) fn deliver_advisory(&mut self, session: SessionId, call: Call, outcome: Outcome) {
@@ -81,6 +121,7 @@ impl Client {
         let (advisory, mut context) = self.advisory_and_context();
         if let Some(silent) = advisory.on_time(&mut context) {
             self.give_up(silent);
+            self.advance_advisory();
         }
     }
 
@@ -88,12 +129,12 @@ impl Client {
     pub(super) fn end_advisory(&mut self) {
         let (advisory, mut context) = self.advisory_and_context();
         advisory.fail_waiters(&Failure::ClockExhausted, &mut context);
-        if let Some(session) = advisory.session() {
+        for session in advisory.sessions() {
             self.give_up(session);
         }
     }
 
-    pub(super) const fn advisory_and_context(&mut self) -> (&mut AdvisoryLocks, Context<'_>) {
+    pub(super) const fn advisory_and_context(&mut self) -> (&mut Family, Context<'_>) {
         let context = Context {
             now: self.now,
             config: &self.config,

@@ -164,12 +164,12 @@ impl Client {
             }
         }
         let listen = self.listen_due();
-        let advisory = self.advisory.work_due();
-        let wanted =
-            [self.next_work(), self.renewals.first(), self.questions.next_ask(), listen, advisory]
-                .into_iter()
-                .flatten()
-                .any(|due| due <= self.now);
+        let wanted = [self.next_work(), self.renewals.first(), self.questions.next_ask(), listen]
+            .into_iter()
+            .flatten()
+            .chain(self.advisory.work_due())
+            .any(|due| due <= self.now);
+        let advisory = self.advisory.work_due().filter(|due| *due > self.now).min();
         let candidates = [
             (self.renewals.first(), Reason::Renewal),
             (self.timers.first(), Reason::Lock),

@@ -12,6 +12,7 @@ mod common;
 mod doubt;
 mod ending;
 mod entering;
+mod in_line;
 mod keys;
 mod looks;
 mod loss;

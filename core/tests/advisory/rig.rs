@@ -176,6 +176,11 @@ pub(crate) fn try_(key: i64, mode: AdvisoryMode) -> Call {
     Call::Try(key.into(), mode)
 }
 
+/// With the usual slice.
+pub(crate) fn take(key: i64, mode: AdvisoryMode) -> Call {
+    Call::Take(key.into(), mode, millis(500))
+}
+
 pub(crate) fn unlock(key: i64, mode: AdvisoryMode) -> Call {
     Call::Unlock(key.into(), mode)
 }

@@ -10,7 +10,9 @@ use pglock_core::{
 
 use crate::common::check;
 use crate::common::table::{Happening, Stage, check_transitions};
-use crate::rig::{ANN, BOB, EXCLUSIVE, Rig, SHARED, bools, call_of, error, failed, unlock};
+use crate::rig::{
+    ANN, BOB, EXCLUSIVE, Rig, SHARED, bools, call_of, error, failed, millis, request, unlock,
+};
 
 #[test]
 fn sql() {
@@ -19,7 +21,8 @@ fn sql() {
     let mut calls = vec![Call::Enter, Call::Look];
     for place in places {
         for mode in [EXCLUSIVE, SHARED] {
-            calls.extend([Call::Try(place, mode), Call::Unlock(place, mode)]);
+            let take = Call::Take(place, mode, millis(500));
+            calls.extend([Call::Try(place, mode), take, Call::Unlock(place, mode)]);
         }
     }
     let mut text = String::new();
@@ -43,6 +46,8 @@ fn transitions() {
         ("waiting, asked", waiting),
         ("waiting, between two tries", resting),
         ("waiting behind an own lock", queued),
+        ("waiting in line", in_line),
+        ("held in line", held_in_line),
         ("trying", trying),
         ("trying alone what is shared", upgrading),
         ("held, idle", idle),
@@ -76,6 +81,20 @@ fn resting(rig: &mut Rig) -> Command {
 fn queued(rig: &mut Rig) -> Command {
     let command = idle(rig);
     rig.ask_as(BOB, 1, EXCLUSIVE, Wait::ForEver);
+    command
+}
+
+fn in_line(rig: &mut Rig) -> Command {
+    let mut request = request(ANN, 1, EXCLUSIVE, Wait::ForEver);
+    request.in_line = true;
+    rig.request(request).unwrap();
+    rig.enter();
+    rig.command()
+}
+
+fn held_in_line(rig: &mut Rig) -> Command {
+    let command = in_line(rig);
+    rig.say(&command, true);
     command
 }
 
@@ -143,6 +162,10 @@ const HAPPENINGS: &[(&str, Happening)] = &[
         rig.answer(command, failed("53200"));
         true
     }),
+    ("error 55P03, a slice has passed", |rig, command, _| {
+        rig.answer(command, failed("55P03"));
+        true
+    }),
     ("its owner tries it too", |rig, _, _| ask(rig, ANN, EXCLUSIVE, Wait::Try)),
     ("its owner tries to share it", |rig, _, _| ask(rig, ANN, SHARED, Wait::Try)),
     ("another tries it", |rig, _, _| ask(rig, BOB, EXCLUSIVE, Wait::Try)),
@@ -167,6 +190,8 @@ const fn name(statement: &Statement) -> &'static str {
         Statement::Advisory(Advisory { call: Call::Look, .. }) => "look",
         Statement::Advisory(Advisory { call: Call::Try(_, EXCLUSIVE), .. }) => "try",
         Statement::Advisory(Advisory { call: Call::Try(..), .. }) => "try shared",
+        Statement::Advisory(Advisory { call: Call::Take(_, EXCLUSIVE, _), .. }) => "take",
+        Statement::Advisory(Advisory { call: Call::Take(..), .. }) => "take shared",
         Statement::Advisory(Advisory { call: Call::Unlock(_, EXCLUSIVE), .. }) => "unlock",
         Statement::Advisory(Advisory { call: Call::Unlock(..), .. }) => "unlock shared",
         _ => "?",

@@ -240,6 +240,13 @@ impl Request {
         }
     }
 
+    pub(crate) fn in_line(self) -> Self {
+        match self {
+            Self::Tokio(request) => Self::Tokio(request.in_line()),
+            Self::Postgres(request) => Self::Postgres(request.in_line()),
+        }
+    }
+
     pub(crate) async fn acquire(self) -> Result<Lock, Error> {
         match self {
             Self::Tokio(request) => request.acquire().await.map(Lock::Tokio),

@@ -16,6 +16,7 @@ mod adapter;
 mod cost;
 mod full;
 mod holding;
+mod in_line;
 mod losing;
 mod sharing;
 mod standby;

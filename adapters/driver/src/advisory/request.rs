@@ -54,6 +54,19 @@ impl AdvisoryRequest {
         self.with(|request| request.owner = Some(owner.id()))
     }
 
+    /// Waits in the server's own queue, on a connection of its own, which then holds the lock until it is given back:
+    /// the lock is handed over at once, to those who wait there in the order of their coming, whoever gives it
+    /// back. By default it is asked for every [`Options::poll`](crate::Options::poll) on the one connection that
+    /// all share.
+    ///
+    /// The wait is cut into [slices](crate::Options::slice), and with each the place in the queue is lost;
+    /// `CREATE INDEX CONCURRENTLY` waits for a slice at most. What these locks hold or await already goes on as it
+    /// does; and when none of the [`Options::lines`](crate::Options::lines) is left, the lock is polled for after
+    /// all. A try waits nowhere.
+    pub fn in_line(self) -> Self {
+        self.with(|request| request.in_line = true)
+    }
+
     /// How long to go on; for ever by default. A probe is no more than a try.
     pub fn wait(self, wait: Wait) -> Self {
         self.with(|request| request.wait = wait)

@@ -412,7 +412,7 @@ impl World {
                 self.reached.met(Coincidence::LockGone);
                 self.links[link].told_robbed |= self.links[link].robbed;
             }
-            (Call::Enter | Call::Look | Call::Unlock(..) | Call::Try(..), _) => {}
+            (Call::Enter | Call::Look | Call::Unlock(..) | Call::Try(..) | Call::Take(..), _) => {}
         }
     }
 

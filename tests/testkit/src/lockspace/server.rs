@@ -8,7 +8,7 @@ use pglock_core::{
     Value,
 };
 
-use crate::server::advisory::{Answer, Command, Level, Session, Table, Want};
+use crate::server::advisory::{Answer, Command, Interruption, Level, Session, Table, Want};
 use crate::server::{error, failed};
 
 /// What answers at the other end of a connection.
@@ -51,7 +51,8 @@ impl Server {
         Self { table: Table::default().with_capacity(room), marks: BTreeMap::new() }
     }
 
-    /// What a statement does in a session of a primary, and answers.
+    /// What a statement does in a session of a primary, and answers. One that has to wait does so in vain, since
+    /// nothing else happens meanwhile.
     pub fn execute(&mut self, session: Session, statement: &Statement) -> Outcome {
         let Statement::Advisory(Advisory { mark, call }) = statement else {
             return failed("0A000", "this world knows advisory locks alone");
@@ -66,14 +67,19 @@ impl Server {
         let command = match *call {
             Call::Enter | Call::Look => return answered(true),
             Call::Try(place, mode) => Command::Try(Want { place, mode, level: Level::Session }),
+            Call::Take(place, mode, _) => {
+                Command::Take(Want { place, mode, level: Level::Session })
+            }
             Call::Unlock(place, mode) => Command::Unlock(place, mode),
         };
         match self.table.execute(session, command).answer {
-            Answer::Granted | Answer::Unlocked => answered(true),
-            Answer::Busy | Answer::NotHeld => answered(false),
-            Answer::Failed(failure) => failed(failure.sqlstate(), "the lock table says no"),
-            Answer::Queued | Answer::Done | Answer::Unread => Outcome::Lost,
+            Answer::Queued => self.time_out(session),
+            answer => outcome(answer),
         }
+    }
+
+    fn time_out(&mut self, session: Session) -> Outcome {
+        outcome(self.table.interrupt(session, Interruption::LockTimeout).answer)
     }
 
     /// A session ends, and takes all with it.
@@ -98,6 +104,15 @@ impl Server {
         let lock = self.table.locks().find(|(other, _)| *other == place).map(|(_, lock)| lock);
         let hold = lock.and_then(|lock| lock.holds.get(&session));
         hold.map_or(0, |hold| hold.count(mode).session)
+    }
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Granted | Answer::Unlocked => answered(true),
+        Answer::Busy | Answer::NotHeld => answered(false),
+        Answer::Failed(failure) => failed(failure.sqlstate(), "the lock table says no"),
+        Answer::Queued | Answer::Done | Answer::Unread => Outcome::Lost,
     }
 }
 

@@ -2,6 +2,7 @@
 //! lock step.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use pglock_core::{
     Advisory, AdvisoryMode, AdvisoryPlace, Call, Outcome, Sql, Statement, Table as LockTable,
@@ -24,6 +25,9 @@ const PLACES: [AdvisoryPlace; 3] =
 
 /// Marks that no program's locks stand at.
 const MARKS: [i64; 2] = [i64::MAX, i64::MAX - 1];
+
+/// How long a statement waits, always in vain.
+const SLICE: Duration = Duration::from_millis(2);
 
 /// How many steps a mutant may live.
 const STEPS_OF_A_MUTANT: u64 = 5_000;
@@ -76,6 +80,7 @@ const MUTANTS: &[(&str, Mishears)] = &[
     ("all locks are exclusive", |step| {
         Some(step.with_call(|call| match call {
             Call::Try(place, _) => Call::Try(place, AdvisoryMode::Exclusive),
+            Call::Take(place, _, slice) => Call::Take(place, AdvisoryMode::Exclusive, slice),
             other => other,
         }))
     }),
@@ -85,10 +90,25 @@ const MUTANTS: &[(&str, Mishears)] = &[
             other => other,
         }))
     }),
+    ("whoever waits in vain has the lock", |step| {
+        Some(step.with_call(|call| match call {
+            Call::Take(..) => Call::Look,
+            other => other,
+        }))
+    }),
+    ("what was waited for is not held", |step| {
+        // The place of no program.
+        let nowhere = AdvisoryPlace::Bigint(-1);
+        Some(step.with_call(|call| match call {
+            Call::Take(_, mode, slice) => Call::Take(nowhere, mode, slice),
+            other => other,
+        }))
+    }),
     ("a pair is a bigint", |step| {
         let place = |place| if place == PLACES[1] { PLACES[0] } else { place };
         Some(step.with_call(|call| match call {
             Call::Try(pair, mode) => Call::Try(place(pair), mode),
+            Call::Take(pair, mode, slice) => Call::Take(place(pair), mode, slice),
             Call::Unlock(pair, mode) => Call::Unlock(place(pair), mode),
             other => other,
         }))
@@ -140,6 +160,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => Just(Call::Enter),
         1 => Just(Call::Look),
         8 => (place(), mode()).prop_map(|(place, mode)| Call::Try(place, mode)),
+        4 => (place(), mode()).prop_map(|(place, mode)| Call::Take(place, mode, SLICE)),
         6 => (place(), mode()).prop_map(|(place, mode)| Call::Unlock(place, mode)),
     ]
 }
