@@ -180,8 +180,9 @@ impl Family {
 
     /// Forgets places in line where nothing is under way. Answers the sessions that were theirs.
     pub(crate) fn leave_lines(&mut self) -> Vec<SessionId> {
-        let left = self.lines.extract_if(.., |_, line| line.locks.is_idle());
-        left.filter_map(|(_, line)| line.session).collect()
+        let is_left = |(_, line): &(&AdvisoryPlace, &Line)| line.locks.is_idle();
+        let left: Vec<_> = self.lines.iter().filter(is_left).map(|(place, _)| *place).collect();
+        left.iter().filter_map(|place| self.lines.remove(place)?.session).collect()
     }
 
     /// The sessions that carry locks, or soon will.

@@ -246,6 +246,10 @@ impl AdvisoryLocks {
             Call::Take(..) if error.standing() == Standing::RowLocked => {
                 self.hear(call, false, context)
             }
+            // Only its end frees what it will not.
+            Call::Unlock(..) if error.standing() == Standing::Refused => {
+                Fate::GiveUp(LossCause::SessionEnded)
+            }
             Call::Try(place, _) | Call::Take(place, ..) | Call::Unlock(place, _) => {
                 self.with_spot(place, |spot| spot.failed(error, context));
                 Fate::Keep

@@ -1,8 +1,8 @@
 //! Advisory locks: the server's own, which end with the session that holds them.
 //!
-//! `family` says which session serves a lock, `key` where a lock stands, `mapping` how a name gets there, `spot` who of this client has it and who
-//! waits, `post` whether the session can be trusted to hold it. `holders` tells who has a lock on the server,
-//! `transaction` takes one inside a transaction of the user's own.
+//! `key` says where a lock stands, `mapping` how a name gets there, `family` which session serves it, `spot` who of
+//! this client has it and who waits, `post` whether the session can be trusted to hold it. `holders` tells who has
+//! a lock on the server, `transaction` takes one inside a transaction of the user's own.
 
 pub(crate) mod family;
 pub(crate) mod holders;

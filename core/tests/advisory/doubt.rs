@@ -5,8 +5,8 @@ use std::time::Duration;
 use pglock_core::{Event, Failure, LossCause, Outcome, Wait};
 
 use crate::rig::{
-    ANN, BOB, EXCLUSIVE, Rig, SHARED, call_of, error, failed, fatal, millis, released, secs,
-    timed_out, try_, unlock,
+    ANN, BOB, EXCLUSIVE, Rig, SHARED, call_of, error, failed, fatal, lost, millis, released, secs,
+    timed_out, try_, unconfirmed, unlock,
 };
 
 const FULL: &str = "53200";
@@ -168,7 +168,7 @@ fn a_wait_may_end_in_doubt_and_the_doubt_is_settled_all_the_same() {
 #[test]
 fn an_unlock_that_fails_is_repeated_with_growing_pauses_until_it_has_an_answer() {
     for confirmed_by in [true, false] {
-        for code in ["57014", "XX000", "42501"] {
+        for code in ["57014", "XX000"] {
             let mut rig = Rig::new();
             let lock = rig.first(1);
             let other = rig.hold(2);
@@ -193,6 +193,19 @@ fn an_unlock_that_fails_is_repeated_with_growing_pauses_until_it_has_an_answer()
             assert_eq!(rig.closed, []);
         }
     }
+}
+
+/// What the session will not free, its end does.
+#[test]
+fn a_session_that_refuses_an_unlock_for_good_is_closed() {
+    let mut rig = Rig::new();
+    let lock = rig.first(1);
+    let other = rig.hold(2);
+    rig.release(lock);
+    let command = rig.expect(unlock(1, EXCLUSIVE));
+    rig.answer(&command, failed("42501"));
+    assert_eq!(rig.events(), [unconfirmed(lock), lost(other)]);
+    assert_eq!(rig.closed.len(), 1);
 }
 
 #[test]
