@@ -180,8 +180,13 @@ impl Family {
 
     /// Forgets places in line where nothing is under way. Answers the sessions that were theirs.
     pub(crate) fn leave_lines(&mut self) -> Vec<SessionId> {
-        let left = self.lines.extract_if(.., |_, line| line.locks.is_idle());
-        left.filter_map(|(_, line)| line.session).collect()
+        let mut left = Vec::new();
+        self.lines.retain(|_, line| {
+            let stays = !line.locks.is_idle();
+            left.extend(line.session.filter(|_| !stays));
+            stays
+        });
+        left
     }
 
     /// The sessions that carry locks, or soon will.
