@@ -161,6 +161,7 @@ pub(super) fn config(tape: &mut Tape) -> Config {
     }
     config.work_sessions = 1 + tape.index(3);
     config.advisory_places = 1 + tape.index(4);
+    config.lines = tape.index(3);
     config
 }
 
@@ -185,6 +186,7 @@ pub(super) fn advisory_request(tape: &mut Tape) -> AdvisoryRequest {
         request.mode = AdvisoryMode::Shared;
     }
     request.owner = perhaps(tape, |tape| OwnerId::new(tape.below(2)));
+    request.in_line = tape.below(2) == 1;
     request
 }
 
