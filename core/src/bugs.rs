@@ -123,6 +123,9 @@ bugs! {
     M67,
     /// Renewals wait behind a blocked grant.
     M68,
+    /// A statement that waits in line for an advisory lock is told that its time has passed, and has the lock. The
+    /// world's to make.
+    Leaks,
     /// A challenger waits two leases: safe, but too slow.
     TwoLeases,
     /// A waiter lets two more polls pass before it looks again: safe, but too slow.

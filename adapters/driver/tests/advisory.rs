@@ -107,6 +107,26 @@ fn a_lock_is_acquired_looked_after_and_released() {
 }
 
 #[test]
+fn a_lock_in_line_has_a_connection_of_its_own_as_long_as_it_is_held() {
+    let mut bench = Bench::new();
+    let shared = bench.acquire("a");
+    let open = bench.world.open_sessions();
+    let request = bench.locks.advisory("b").in_line();
+    let lock = bench.result(request.acquire()).unwrap();
+    assert_eq!((bench.world.open_sessions(), bench.held()), (open + 1, 2));
+    bench.pass(SILENCE * 3);
+    assert!(lock.is_held() && shared.is_held());
+    assert!(bench.result(lock.release()).unwrap().confirmed);
+    assert_eq!((bench.world.open_sessions(), bench.held()), (open, 1));
+    let refused = Locks::start(
+        Options::default().slice(Duration::ZERO),
+        bench.world.clone(),
+        bench.world.clock.clone(),
+    );
+    assert!(matches!(refused, Err(Error::Config(_))));
+}
+
+#[test]
 fn others_are_busy_time_out_or_wait_their_turn() {
     let mut bench = Bench::new();
     let lock = bench.acquire("a");

@@ -180,9 +180,13 @@ impl Family {
 
     /// Forgets places in line where nothing is under way. Answers the sessions that were theirs.
     pub(crate) fn leave_lines(&mut self) -> Vec<SessionId> {
-        let is_left = |(_, line): &(&AdvisoryPlace, &Line)| line.locks.is_idle();
-        let left: Vec<_> = self.lines.iter().filter(is_left).map(|(place, _)| *place).collect();
-        left.iter().filter_map(|place| self.lines.remove(place)?.session).collect()
+        let mut left = Vec::new();
+        self.lines.retain(|_, line| {
+            let stays = !line.locks.is_idle();
+            left.extend(line.session.filter(|_| !stays));
+            stays
+        });
+        left
     }
 
     /// The sessions that carry locks, or soon will.

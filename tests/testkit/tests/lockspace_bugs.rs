@@ -13,7 +13,7 @@ const BUDGET: u64 = 10_000;
 const ATTEMPTS: u32 = 2_000;
 
 /// Which oracles are meant to see a bug.
-const BUGS: [(Bug, &[&str]); 9] = [
+const BUGS: [(Bug, &[&str]); 10] = [
     (Bug::M47, &["O5", "O7"]),
     (Bug::M48, &["O3", "O7"]),
     (Bug::M49, &["O3", "O5", "O7"]),
@@ -23,6 +23,7 @@ const BUGS: [(Bug, &[&str]); 9] = [
     (Bug::M53, &["O3", "O7"]),
     (Bug::M54, &["O3"]),
     (Bug::M55, &["O3"]),
+    (Bug::Leaks, &["O5", "O7"]),
 ];
 
 /// Two mistakes of which one might hide the other.

@@ -38,6 +38,7 @@ impl Sessions {
         match call {
             Call::Enter | Call::Look => row([Value::Bool(true)]),
             Call::Try(place, mode) => self.answer(session, Command::Try(want(place, mode))),
+            Call::Take(place, mode, _) => self.answer(session, Command::Take(want(place, mode))),
             Call::Unlock(place, mode) => self.answer(session, Command::Unlock(place, mode)),
         }
     }
@@ -64,7 +65,7 @@ impl Sessions {
                 message: format!("{failure:?}"),
             }),
             answer @ (Answer::Queued | Answer::Done | Answer::Unread | _) => {
-                panic!("{answer:?} to a try or an unlock")
+                panic!("{answer:?}, but nobody waits here")
             }
         }
     }

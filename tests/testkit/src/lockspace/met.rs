@@ -8,6 +8,12 @@ coincidences! {
     Granted,
     /// A session was refused a lock.
     Refused,
+    /// A session waited in line, and a lock was handed over to it.
+    HandedOver,
+    /// A session waited in line in vain until its slice had passed.
+    SlicePassed,
+    /// A session ended while it waited in line.
+    EndedInLine,
     /// A lock was taken once more by an owner that had it.
     Stacked,
     /// A lock was granted that nobody wanted any more.

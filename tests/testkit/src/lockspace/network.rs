@@ -1,13 +1,14 @@
 //! What lies between a client and the lock table: connections, statements and replies on their way. Closing a
 //! connection does not stop what is under way on it, and the server may be long in hearing of it.
 
+use pglock_core::bugs::{Bug, made};
 use pglock_core::{
-    Advisory, AdvisoryMode, AdvisoryPlace, Call, Command, CommandId, Outcome, Row, ServerError,
-    SessionId, Severity, Statement, Value,
+    Advisory, AdvisoryMode, AdvisoryPlace, Call, Command, CommandId, Outcome, ServerError,
+    SessionId, Severity, Statement,
 };
 
 use super::met::Coincidence;
-use super::server::{Kind, pretend, stray};
+use super::server::{Kind, SLICE_PASSED, answered, pretend, stray};
 use super::world::{Happening, World};
 use crate::server::advisory::Session;
 use crate::server::error;
@@ -30,6 +31,8 @@ pub(super) struct Link {
     pub(super) robbed: bool,
     /// The client has been told so.
     pub(super) told_robbed: bool,
+    /// The flight whose statement waits in line at the server, and until when.
+    pub(super) waits: Option<(usize, u64)>,
     /// The try that failed last, as long as nothing else was answered.
     pub(super) failed_try: Option<(AdvisoryPlace, AdvisoryMode)>,
     standby: bool,
@@ -76,6 +79,7 @@ impl World {
             ended: None,
             robbed: false,
             told_robbed: false,
+            waits: None,
             failed_try: None,
             standby,
             requests_vanish: false,
@@ -105,8 +109,19 @@ impl World {
         self.queue.plan(at, Happening::Ends { link });
     }
 
+    /// The server hears that a connection was closed, unless it is busy with a statement that waits.
+    pub(super) fn hang_up(&mut self, link: usize) {
+        match self.links[link].waits {
+            Some((_, until)) => self.queue.plan(until + 1, Happening::Ends { link }),
+            None => self.end(link),
+        }
+    }
+
     /// The server's session ends, whatever the client knows.
     pub(super) fn end(&mut self, link: usize) {
+        if self.links[link].waits.take().is_some() {
+            self.reached.met(Coincidence::EndedInLine);
+        }
         if std::mem::take(&mut self.links[link].alive) {
             self.links[link].ended = Some(self.now);
             self.server.end(session(link));
@@ -147,18 +162,63 @@ impl World {
         }
         let outcome = match self.tape.hit(self.faults.errors) {
             false => self.execute(flight),
-            true => {
-                let code = self.tape.pick(&STRAY_ERRORS);
-                // An error says nothing about whether the lock was taken.
-                if self.tape.below(2) == 1 {
-                    let _unread = self.execute(flight);
-                }
-                Outcome::Failed(stray(code))
-            }
+            true => Some(self.fail(flight)),
         };
-        let takes = matches!(call(&self.flights[flight].statement), Some(Call::Try(..)));
-        let took = Outcome::Rows(vec![Row(vec![Value::Bool(true)])]);
-        if takes && outcome == took && !self.links[link].open {
+        match outcome {
+            Some(outcome) => self.answer(flight, outcome),
+            None => self.wait(flight),
+        }
+    }
+
+    /// An error says nothing about whether the lock was taken; only that a slice has passed means that it was not.
+    fn fail(&mut self, flight: usize) -> Outcome {
+        let code = self.tape.pick(&STRAY_ERRORS);
+        let call = call(&self.flights[flight].statement);
+        let says_all = code == SLICE_PASSED && matches!(call, Some(Call::Take(..)));
+        if self.tape.below(2) == 1 && !says_all && self.execute(flight).is_none() {
+            self.server.time_out(session(self.flights[flight].link));
+        }
+        Outcome::Failed(stray(code))
+    }
+
+    /// The statement waits in line until it is woken, or its slice has passed.
+    fn wait(&mut self, flight: usize) {
+        let slice = call(&self.flights[flight].statement).and_then(|call| match call {
+            Call::Take(_, _, slice) => u64::try_from(slice.as_nanos()).ok(),
+            Call::Enter | Call::Look | Call::Try(..) | Call::Unlock(..) => None,
+        });
+        let until = self.now + slice.unwrap_or_default();
+        self.links[self.flights[flight].link].waits = Some((flight, until));
+        self.queue.plan(until, Happening::SlicePasses { flight });
+    }
+
+    pub(super) fn slice_passes(&mut self, flight: usize) {
+        let link = self.flights[flight].link;
+        if self.links[link].waits.take_if(|(waiting, _)| *waiting == flight).is_some() {
+            let outcome = self.server.time_out(session(link));
+            self.answer(flight, outcome);
+        }
+    }
+
+    /// Those who were handed what they waited for hear of it.
+    pub(super) fn answer_woken(&mut self) {
+        while let Some(woken) = self.server.pop_woken() {
+            let link = (0..self.links.len()).find(|link| session(*link) == woken);
+            let flight = link.and_then(|link| self.links[link].waits.take());
+            if let Some((flight, _)) = flight {
+                self.reached.met(Coincidence::HandedOver);
+                let leaks = made(Bug::Leaks) && self.tape.below(2) == 0;
+                let late = || Outcome::Failed(stray(SLICE_PASSED));
+                self.answer(flight, if leaks { late() } else { answered(true) });
+            }
+        }
+    }
+
+    fn answer(&mut self, flight: usize, outcome: Outcome) {
+        let link = self.flights[flight].link;
+        let call = call(&self.flights[flight].statement);
+        let takes = matches!(call, Some(Call::Try(..) | Call::Take(..)));
+        if takes && outcome == answered(true) && !self.links[link].open {
             self.reached.met(Coincidence::TakenLate);
         }
         let fatal = matches!(&outcome, Outcome::Failed(error) if error.severity != Severity::Error);
@@ -180,18 +240,19 @@ impl World {
         }
     }
 
-    fn execute(&mut self, flight: usize) -> Outcome {
+    /// `None` if it has to wait.
+    fn execute(&mut self, flight: usize) -> Option<Outcome> {
         let Flight { link, statement, .. } = &self.flights[flight];
         if self.links[*link].standby {
-            return pretend(statement, false, true);
+            return Some(pretend(statement, false, true));
         }
         match self.plan.kind {
-            Kind::Real => self.server.execute(session(*link), statement),
+            Kind::Real => self.server.begin(session(*link), statement),
             Kind::Pooled => {
                 let session = POOL[self.tape.index(POOL.len())];
-                self.server.execute(session, statement)
+                Some(self.server.execute(session, statement)).filter(|outcome| !passed(outcome))
             }
-            Kind::Stub => pretend(statement, true, false),
+            Kind::Stub => Some(pretend(statement, true, false)),
         }
     }
 
@@ -202,6 +263,11 @@ impl World {
     pub(super) fn too_many() -> ServerError {
         error(Severity::Fatal, "53300", "too many clients already")
     }
+}
+
+/// Whether a wait was in vain.
+pub(super) fn passed(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(error) if error.sqlstate.as_str() == SLICE_PASSED)
 }
 
 /// The number of a link's session at the server.

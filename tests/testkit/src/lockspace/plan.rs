@@ -197,6 +197,8 @@ fn config(silence: u64, tape: &mut Tape) -> Config {
     config.reply_deadline = silence / 3 * tape.pick(&[1, 2]);
     config.connect_deadline = silence / 2;
     config.poll = silence / u32::try_from(tape.log_uniform(4, 64)).unwrap_or(4);
+    config.slice = silence / u32::try_from(tape.log_uniform(4, 64)).unwrap_or(4);
+    config.lines = tape.index(4);
     config.patience = silence * u32::try_from(1 + tape.below(3)).unwrap_or(1);
     config.backoff.first = silence / 64;
     config.backoff.longest = silence / 4;

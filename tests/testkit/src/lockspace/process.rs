@@ -1,13 +1,16 @@
 //! The process of one client: the core, its clock, and the loop that drives it as any adapter does; and what the
 //! oracles see whenever it comes to rest.
 
+use std::collections::BTreeMap;
+
 use pglock_core::{
-    AdvisoryRequest, AskError, Call, Client, Command, Event, Failure, Identity, Instant, LockId,
-    LossCause, Outcome, Output, OwnerId, ServerError, SessionId, Unfit, Value, Wait, Wake,
+    AdvisoryPlace, AdvisoryRequest, AskError, Call, Client, Command, Event, Failure, Identity,
+    Instant, LockId, LossCause, Outcome, Output, OwnerId, ServerError, SessionId, Unfit, Value,
+    Wait, Wake,
 };
 
 use super::met::Coincidence;
-use super::network::{call, session};
+use super::network::{call, passed, session};
 use super::person::{Doing, Life, Lives, Stage, User};
 use super::server::Kind;
 use super::world::{Happening, World};
@@ -24,7 +27,9 @@ pub(super) struct Process {
     pub(super) paused_until: u64,
     pub(super) users: Vec<User>,
     pub(super) lives: Lives,
-    sessions: Vec<(SessionId, usize)>,
+    pub(super) sessions: Vec<(SessionId, usize)>,
+    /// The link on which each place was granted last.
+    carriers: BTreeMap<AdvisoryPlace, usize>,
     turn: u64,
     last_reading: Instant,
 }
@@ -66,6 +71,7 @@ impl World {
             users: vec![User::default(); self.plan.users],
             lives: Lives::default(),
             sessions: Vec::new(),
+            carriers: BTreeMap::new(),
             turn: 0,
             last_reading: Instant::default(),
         };
@@ -267,8 +273,9 @@ impl World {
         let who = process.who;
         let answer = process.client.acquire_advisory(request.clone(), reading);
         self.trace.note(self.now, (who, &request, &answer), || {
-            let AdvisoryRequest { key, mode, wait, owner, .. } = &request;
-            format!("w{who} asks for {key}, {mode:?}, {wait:?}, {owner:?}: {answer:?}")
+            let AdvisoryRequest { key, mode, wait, owner, in_line, .. } = &request;
+            let way = if *in_line { " in line" } else { "" };
+            format!("w{who} asks{way} for {key}, {mode:?}, {wait:?}, {owner:?}: {answer:?}")
         });
         let process = &mut self.processes[client];
         process.users[user].satisfied |= self.healed;
@@ -318,6 +325,7 @@ impl World {
         };
         let owner = tape.below(self.plan.owners + 1);
         request.owner = owner.checked_sub(1).map(OwnerId::new);
+        request.in_line = tape.below(2) == 1;
         request
     }
 
@@ -384,8 +392,14 @@ impl World {
     fn note_answer(&mut self, client: usize, link: usize, call: Call, outcome: &Outcome) {
         let failed_before = self.links[link].failed_try.take();
         match (call, said(outcome)) {
-            (Call::Try(place, mode), None) => self.links[link].failed_try = Some((place, mode)),
-            (Call::Try(place, _), Some(Value::Bool(true))) => {
+            (Call::Take(..), None) if passed(outcome) => {
+                self.reached.met(Coincidence::SlicePassed);
+            }
+            (Call::Try(place, mode) | Call::Take(place, mode, _), None) => {
+                self.links[link].failed_try = Some((place, mode));
+            }
+            (Call::Try(place, _) | Call::Take(place, ..), Some(Value::Bool(true))) => {
+                self.processes[client].carriers.insert(place, link);
                 let lives = &self.processes[client].lives;
                 let wanted = lives.locks.values().any(|life| life.waits_at(place));
                 self.reached.met(Coincidence::Granted);
@@ -431,6 +445,9 @@ impl World {
         if process.client.held_advisory().count() != held {
             return broken("O3", format!("w{} holds what nobody was told of", process.who));
         }
+        if process.sessions.len() > 1 + self.plan.config.lines {
+            return broken("O5", format!("w{} has more connections than it may have", process.who));
+        }
         Ok(())
     }
 
@@ -441,10 +458,11 @@ impl World {
         if until <= process.last_reading {
             return broken("O3", format!("w{who} believes in {lock:?} after {until:?}"));
         }
-        let Some((_, link)) = process.sessions.last() else {
+        let carrier = process.carriers.get(&life.place()).copied();
+        let is_open = |link: &usize| process.sessions.iter().any(|(_, open)| open == link);
+        let Some(link_number) = carrier.filter(is_open) else {
             return broken("O3", format!("w{who} believes in {lock:?} without a session"));
         };
-        let link_number = *link;
         let link = &self.links[link_number];
         if !link.is_genuine() || self.plan.kind != Kind::Real {
             return self.check_fake(who, lock, life);

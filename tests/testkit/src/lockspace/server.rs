@@ -1,14 +1,14 @@
 //! The server of the advisory locks: sessions that carry marks, the lock table that is theirs, and what a
 //! statement of the core does there. Knows no network and no time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use pglock_core::{
     Advisory, AdvisoryMode, AdvisoryPlace, Call, Outcome, Row, ServerError, Severity, Statement,
     Value,
 };
 
-use crate::server::advisory::{Answer, Command, Interruption, Level, Session, Table, Want};
+use crate::server::advisory::{Answer, Command, Interruption, Level, Reply, Session, Table, Want};
 use crate::server::{error, failed};
 
 /// What answers at the other end of a connection.
@@ -21,6 +21,9 @@ pub(super) enum Kind {
     /// A server that says yes to everything.
     Stub,
 }
+
+/// The code of a wait that was in vain.
+pub(super) const SLICE_PASSED: &str = "55P03";
 
 /// Sessions that carry marks, and the lock table that is theirs: what the statements of the core do on a primary.
 ///
@@ -44,59 +47,78 @@ pub struct Server {
     /// The lock table.
     pub(super) table: Table,
     marks: BTreeMap<Session, i64>,
+    /// Who got what they waited for, first who did first.
+    woken: VecDeque<Session>,
 }
 
 impl Server {
     pub(super) fn new(room: usize) -> Self {
-        Self { table: Table::default().with_capacity(room), marks: BTreeMap::new() }
+        Self { table: Table::default().with_capacity(room), ..Self::default() }
     }
 
     /// What a statement does in a session of a primary, and answers. One that has to wait does so in vain, since
     /// nothing else happens meanwhile.
     pub fn execute(&mut self, session: Session, statement: &Statement) -> Outcome {
+        self.begin(session, statement).unwrap_or_else(|| self.time_out(session))
+    }
+
+    /// The same, but one that has to wait has no outcome yet.
+    pub(super) fn begin(&mut self, session: Session, statement: &Statement) -> Option<Outcome> {
         let Statement::Advisory(Advisory { mark, call }) = statement else {
-            return failed("0A000", "this world knows advisory locks alone");
+            return Some(failed("0A000", "this world knows advisory locks alone"));
         };
         if *call == Call::Enter {
             let unmarked = self.marks.insert(session, *mark).is_none();
-            return entered(unmarked, true, true);
+            return Some(entered(unmarked, true, true));
         }
         if self.marks.get(&session) != Some(mark) {
-            return Outcome::Rows(vec![Row(vec![Value::Null])]);
+            return Some(Outcome::Rows(vec![Row(vec![Value::Null])]));
         }
         let command = match *call {
-            Call::Enter | Call::Look => return answered(true),
+            Call::Enter | Call::Look => return Some(answered(true)),
             Call::Try(place, mode) => Command::Try(Want { place, mode, level: Level::Session }),
             Call::Take(place, mode, _) => {
                 Command::Take(Want { place, mode, level: Level::Session })
             }
             Call::Unlock(place, mode) => Command::Unlock(place, mode),
         };
-        match self.table.execute(session, command).answer {
-            Answer::Queued => self.time_out(session),
-            answer => outcome(answer),
-        }
+        let answer = self.command(session, command);
+        (answer != Answer::Queued).then(|| outcome(answer))
     }
 
-    fn time_out(&mut self, session: Session) -> Outcome {
-        outcome(self.table.interrupt(session, Interruption::LockTimeout).answer)
+    /// A session does something by hand.
+    pub(super) fn command(&mut self, session: Session, command: Command) -> Answer {
+        let Reply { answer, woken } = self.table.execute(session, command);
+        self.woken.extend(woken);
+        answer
+    }
+
+    /// A session has waited as long as it was to.
+    pub(super) fn time_out(&mut self, session: Session) -> Outcome {
+        self.woken.extend(self.table.interrupt(session, Interruption::LockTimeout).woken);
+        failed(SLICE_PASSED, "a slice has passed")
+    }
+
+    /// A session that got what it waited for.
+    pub(super) fn pop_woken(&mut self) -> Option<Session> {
+        self.woken.pop_front()
     }
 
     /// A session ends, and takes all with it.
     pub fn end(&mut self, session: Session) {
         self.marks.remove(&session);
-        let _woken = self.table.end(session);
+        self.woken.extend(self.table.end(session).woken);
     }
 
     /// `DISCARD ALL`.
     pub fn discard(&mut self, session: Session) {
         self.marks.remove(&session);
-        let _woken = self.table.execute(session, Command::DiscardAll);
+        self.command(session, Command::DiscardAll);
     }
 
     /// `pg_advisory_unlock_all`, which leaves the mark where it is.
     pub fn unlock_all(&mut self, session: Session) {
-        let _woken = self.table.execute(session, Command::UnlockAll);
+        self.command(session, Command::UnlockAll);
     }
 
     /// How often a session holds a place in a mode.
@@ -131,6 +153,6 @@ fn entered(unmarked: bool, primary: bool, real: bool) -> Outcome {
     Outcome::Rows(vec![[unmarked, primary, real].into_iter().map(Value::Bool).collect()])
 }
 
-fn answered(yes: bool) -> Outcome {
+pub(super) fn answered(yes: bool) -> Outcome {
     Outcome::Rows(vec![Row(vec![Value::Bool(yes)])])
 }

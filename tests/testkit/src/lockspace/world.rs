@@ -56,6 +56,10 @@ pub(super) enum Happening {
     Reply {
         flight: usize,
     },
+    /// A statement has waited in line as long as it was to.
+    SlicePasses {
+        flight: usize,
+    },
     /// The server hears that a connection was closed.
     Ends {
         link: usize,
@@ -151,6 +155,7 @@ impl World {
                 return broken("O5", "the history does not come to its end");
             }
             self.happen(happening)?;
+            self.answer_woken();
         }
         Ok(())
     }
@@ -167,6 +172,7 @@ impl World {
             | Happening::Broken { .. }
             | Happening::Arrive { .. }
             | Happening::Reply { .. }
+            | Happening::SlicePasses { .. }
             | Happening::Ends { .. }
             | Happening::Weather(_)
             | Happening::Heal
@@ -194,8 +200,12 @@ impl World {
                 Ok(())
             }
             Happening::Reply { flight } => self.replied(flight),
+            Happening::SlicePasses { flight } => {
+                self.slice_passes(flight);
+                Ok(())
+            }
             Happening::Ends { link } => {
-                self.end(link);
+                self.hang_up(link);
                 Ok(())
             }
             Happening::User { client, user, .. } => self.user_acts(client, user),
@@ -221,6 +231,7 @@ impl World {
             | Happening::Broken { link } => Some(self.links[link].client),
             Happening::Reply { flight } => Some(self.links[self.flights[flight].link].client),
             Happening::Arrive { .. }
+            | Happening::SlicePasses { .. }
             | Happening::Ends { .. }
             | Happening::Weather(_)
             | Happening::Heal
@@ -312,6 +323,8 @@ impl World {
             .note(self.now, (link, how), || format!("somebody meddles with link {link}: {how}"));
         match how {
             0 => return self.terminate(link),
+            // While it waits it does nothing else.
+            _ if self.links[link].waits.is_some() => return self.terminate(link),
             1 => self.server.discard(session(link)),
             _ => self.server.unlock_all(session(link)),
         }
@@ -330,7 +343,7 @@ impl World {
         let want = Want { place, mode, level: Level::Session };
         let command = if self.tape.below(2) == 0 { Command::UnlockAll } else { Command::Try(want) };
         self.trace.note(self.now, (stranger, command), || format!("a stranger: {command:?}"));
-        let _nobody_waits = self.server.table.execute(stranger, command);
+        self.server.command(stranger, command);
     }
 
     // How it ends.
@@ -396,6 +409,9 @@ impl World {
             let who = self.processes[client].who;
             if let Some(lock) = self.processes[client].lives.locks.keys().next() {
                 return broken("O3", format!("w{who} {lock:?} has had no terminal event"));
+            }
+            if self.processes[client].sessions.len() > 1 {
+                return broken("O5", format!("w{who} keeps connections that nobody needs"));
             }
             let reading = self.read_clock(client);
             self.processes[client].client.shut_down(reading);
