@@ -130,7 +130,17 @@ mod bugs {
     /// What it takes to find the others.
     const BEYOND: [(&[Bug], &str); 11] = [
         (
-            &[Bug::M47, Bug::M48, Bug::M49, Bug::M50, Bug::M51, Bug::M52, Bug::M53, Bug::M55],
+            &[
+                Bug::M47,
+                Bug::M48,
+                Bug::M49,
+                Bug::M50,
+                Bug::M51,
+                Bug::M52,
+                Bug::M53,
+                Bug::M55,
+                Bug::Leaks,
+            ],
             "advisory locks",
         ),
         (&[Bug::M04, Bug::M27, Bug::M28, Bug::M56], "clocks that are coarse, stop or end"),
