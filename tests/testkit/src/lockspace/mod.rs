@@ -8,12 +8,15 @@
 //! # Ok::<_, Box<pglock_testkit::lockspace::Violation>>(())
 //! ```
 
+mod ending;
+mod look;
 mod met;
 mod network;
 mod person;
 mod plan;
 mod process;
 mod server;
+mod users;
 mod world;
 
 use std::fmt;

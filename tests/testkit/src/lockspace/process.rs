@@ -1,17 +1,15 @@
-//! The process of one client: the core, its clock, and the loop that drives it as any adapter does; and what the
-//! oracles see whenever it comes to rest.
+//! The process of one client: the core, its clock, and the loop that drives it as any adapter does.
 
 use std::collections::BTreeMap;
 
 use pglock_core::{
-    AdvisoryPlace, AdvisoryRequest, AskError, Call, Client, Command, Event, Failure, Identity,
-    Instant, LockId, LossCause, Outcome, Output, OwnerId, ServerError, SessionId, Unfit, Value,
-    Wait, Wake,
+    AdvisoryPlace, Call, Client, Command, Event, Failure, Identity, Instant, LossCause, Outcome,
+    Output, ServerError, SessionId, Unfit, Value, Wake,
 };
 
 use super::met::Coincidence;
-use super::network::{call, passed, session};
-use super::person::{Doing, Life, Lives, Stage, User};
+use super::network::{call, passed};
+use super::person::{Doing, Lives, User};
 use super::server::Kind;
 use super::world::{Happening, World};
 use crate::clock::{Clock, Style};
@@ -29,9 +27,9 @@ pub(super) struct Process {
     pub(super) lives: Lives,
     pub(super) sessions: Vec<(SessionId, usize)>,
     /// The link on which each place was granted last.
-    carriers: BTreeMap<AdvisoryPlace, usize>,
+    pub(super) carriers: BTreeMap<AdvisoryPlace, usize>,
     turn: u64,
-    last_reading: Instant,
+    pub(super) last_reading: Instant,
 }
 
 impl Process {
@@ -207,130 +205,6 @@ impl World {
         Ok(())
     }
 
-    // What users do.
-
-    /// A user will want a lock in a while, or not before all is healed.
-    pub(super) fn think(&mut self, client: usize, user: usize) {
-        let rests = !self.healed && self.tape.below(256) == 0;
-        let person = &mut self.processes[client].users[user];
-        person.doing = if person.satisfied { Doing::Gone } else { Doing::Thinking };
-        person.turn += 1;
-        if !rests {
-            let longest = self.plan.silence / if self.healed { 16 } else { 1 };
-            let after = self.tape.log_uniform(self.plan.silence / 1_024, longest);
-            self.plan_act(client, user, after);
-        }
-    }
-
-    pub(super) fn plan_act(&mut self, client: usize, user: usize, after: u64) {
-        let process = &mut self.processes[client];
-        let person = &mut process.users[user];
-        person.turn += 1;
-        let (who, turn) = (process.who, person.turn);
-        self.queue.plan(self.now + after, Happening::User { client, who, user, turn });
-    }
-
-    pub(super) fn user_acts(&mut self, client: usize, user: usize) -> Verdict {
-        match self.processes[client].users[user].doing {
-            Doing::Thinking => return self.ask(client, user),
-            Doing::Asking(lock) => self.end_lock(client, user, lock, Client::cancel)?,
-            Doing::Holding(lock) => self.end_lock(client, user, lock, Client::release)?,
-            Doing::Ending(_) | Doing::Gone => return Ok(()),
-        }
-        self.drain(client)
-    }
-
-    fn end_lock(
-        &mut self,
-        client: usize,
-        user: usize,
-        lock: LockId,
-        end: fn(&mut Client, LockId, Instant) -> Result<(), AskError>,
-    ) -> Verdict {
-        let reading = self.read_clock(client);
-        let process = &mut self.processes[client];
-        let who = process.who;
-        self.trace.note(self.now, (who, lock), || format!("w{who} lets go of {lock:?}"));
-        let process = &mut self.processes[client];
-        process.users[user].doing = Doing::Ending(lock);
-        // It may have ended without its user's knowing yet.
-        if end(&mut process.client, lock, reading).is_ok()
-            && let Some(life) = process.lives.locks.get_mut(&lock)
-        {
-            life.stage = Stage::Ending;
-        }
-        if process.client.release(lock, reading).is_ok() {
-            return broken("O7", format!("{lock:?} was given back twice"));
-        }
-        Ok(())
-    }
-
-    fn ask(&mut self, client: usize, user: usize) -> Verdict {
-        let request = self.draw_request();
-        let life = Life::asked(user, &request);
-        let reading = self.read_clock(client);
-        let process = &mut self.processes[client];
-        let who = process.who;
-        let answer = process.client.acquire_advisory(request.clone(), reading);
-        self.trace.note(self.now, (who, &request, &answer), || {
-            let AdvisoryRequest { key, mode, wait, owner, in_line, .. } = &request;
-            let way = if *in_line { " in line" } else { "" };
-            format!("w{who} asks{way} for {key}, {mode:?}, {wait:?}, {owner:?}: {answer:?}")
-        });
-        let process = &mut self.processes[client];
-        process.users[user].satisfied |= self.healed;
-        match &answer {
-            Err(AskError::NameClash { .. }) => self.reached.met(Coincidence::NameClash),
-            Err(AskError::Upgrade(_)) => self.reached.met(Coincidence::UpgradeRefused),
-            Ok(_) | Err(_) => {}
-        }
-        let Ok(lock) = answer else {
-            self.think(client, user);
-            return self.drain(client);
-        };
-        process.users[user].doing = Doing::Asking(lock);
-        let is_there = |lock| process.client.valid_until(lock).is_some();
-        process.lives.asked(lock, life, is_there)?;
-        if process.lives.below(lock).any(is_there) {
-            if !is_there(lock) {
-                return broken("O7", format!("{lock:?} does not stack on what its owner has"));
-            }
-            self.reached.met(Coincidence::Stacked);
-        }
-        if self.tape.below(5) == 4 {
-            let after = self.tape.log_uniform(self.plan.silence / 16_384, self.plan.silence * 2);
-            self.plan_act(client, user, after);
-        } else {
-            process.users[user].turn += 1;
-        }
-        self.drain(client)
-    }
-
-    fn draw_request(&mut self) -> AdvisoryRequest {
-        let tape = &mut self.tape;
-        let key = self.plan.keys[tape.index(self.plan.keys.len())].clone();
-        let mut request = AdvisoryRequest::new(key);
-        if tape.below(2) == 1 {
-            request.mode = pglock_core::AdvisoryMode::Shared;
-        }
-        let silence = self.plan.silence;
-        request.wait = match tape.below(6) {
-            0 | 1 => Wait::ForEver,
-            2 | 3 => {
-                let span = tape.log_uniform(silence / 64, silence * 8);
-                Wait::AtMost(std::time::Duration::from_nanos(span))
-            }
-            4 => Wait::Try,
-            _ => Wait::Probe,
-        };
-        let owner = tape.below(self.plan.owners + 1);
-        request.owner = owner.checked_sub(1).map(OwnerId::new);
-        request.in_line = tape.below(2) == 1;
-        request
-    }
-
-    // What comes in.
-
     pub(super) fn connected(&mut self, link: usize) -> Verdict {
         let Some(client) = self.listener(link) else { return Ok(()) };
         self.links[link].alive = true;
@@ -428,88 +302,6 @@ impl World {
             }
             (Call::Enter | Call::Look | Call::Unlock(..) | Call::Try(..) | Call::Take(..), _) => {}
         }
-    }
-
-    // What the oracles see.
-
-    fn look(&mut self, client: usize) -> Verdict {
-        let process = &self.processes[client];
-        let mut held = 0;
-        for (lock, life) in process.lives.held() {
-            let Some(until) = process.client.valid_until(lock) else {
-                return broken("O3", format!("{lock:?} has ended, and nobody was told"));
-            };
-            held += 1;
-            self.check_claim(client, lock, life, until)?;
-        }
-        if process.client.held_advisory().count() != held {
-            return broken("O3", format!("w{} holds what nobody was told of", process.who));
-        }
-        if process.sessions.len() > 1 + self.plan.config.lines {
-            return broken("O5", format!("w{} has more connections than it may have", process.who));
-        }
-        Ok(())
-    }
-
-    /// What a client believes to hold, its session holds, as long as there is one; and then not for much longer.
-    fn check_claim(&self, client: usize, lock: LockId, life: &Life, until: Instant) -> Verdict {
-        let process = &self.processes[client];
-        let who = process.who;
-        if until <= process.last_reading {
-            return broken("O3", format!("w{who} believes in {lock:?} after {until:?}"));
-        }
-        let carrier = process.carriers.get(&life.place()).copied();
-        let is_open = |link: &usize| process.sessions.iter().any(|(_, open)| open == link);
-        let Some(link_number) = carrier.filter(is_open) else {
-            return broken("O3", format!("w{who} believes in {lock:?} without a session"));
-        };
-        let link = &self.links[link_number];
-        if !link.is_genuine() || self.plan.kind != Kind::Real {
-            return self.check_fake(who, lock, life);
-        }
-        if link.told_robbed {
-            return broken("O3", format!("w{who} believes in {lock:?} after a definite loss"));
-        }
-        if let Some(ended) = link.ended {
-            let last = process.clock.surely_reaches(until);
-            if last > ended.saturating_add(self.plan.slowest(self.plan.silence)) {
-                return broken("O3", format!("A12: w{who} believes in {lock:?} for too long"));
-            }
-            return Ok(());
-        }
-        let count = self.server.count(session(link_number), life.place(), life.mode);
-        match count {
-            1 => Ok(()),
-            0 if link.robbed => Ok(()),
-            _ => broken(
-                "O7",
-                format!("w{who} believes in {lock:?}, which its session holds {count} times"),
-            ),
-        }
-    }
-
-    fn check_fake(&self, who: usize, lock: LockId, life: &Life) -> Verdict {
-        if self.plan.kind == Kind::Stub {
-            return broken(
-                "O3",
-                format!("w{who} believes in {lock:?}, of a server that has no locks"),
-            );
-        }
-        if self.plan.kind == Kind::Real {
-            return broken("O3", format!("A10: w{who} believes in {lock:?}, which a standby gave"));
-        }
-        for other in self.processes.iter().filter(|other| other.running && other.who != who) {
-            for (_, theirs) in other.lives.held() {
-                let conflict = theirs.place() == life.place() && theirs.mode.conflicts(life.mode);
-                if conflict {
-                    return broken(
-                        "O1",
-                        format!("w{who} and w{} both believe in {}", other.who, life.key),
-                    );
-                }
-            }
-        }
-        Ok(())
     }
 }
 
