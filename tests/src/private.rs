@@ -254,7 +254,7 @@ impl Default for Private {
 }
 
 /// A temporary folder, and whose it is: the tests' own, or an unprivileged account's if they run as root.
-fn folder() -> std::io::Result<(PathBuf, Option<Account>)> {
+pub(crate) fn folder() -> std::io::Result<(PathBuf, Option<Account>)> {
     let folder = tempfile::Builder::new().prefix("pglock-tests-").tempdir()?.keep();
     let root = fs::metadata(&folder)?.uid() == 0;
     let account = root.then(Account::unprivileged);
@@ -265,7 +265,7 @@ fn folder() -> std::io::Result<(PathBuf, Option<Account>)> {
     Ok((folder, account))
 }
 
-fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -225,6 +225,12 @@ impl Options {
         Self { config, ..self }
     }
 
+    /// The settings that the core gets, unless one of them was a mistake.
+    #[must_use]
+    pub fn configured(&self) -> Option<&Config> {
+        self.config.as_ref().ok()
+    }
+
     pub(crate) const fn table_care(&self) -> TableCare {
         match (self.check_table, self.create_table) {
             (false, _) => TableCare::Leave,

@@ -2,6 +2,7 @@
 
 use std::error;
 use std::ops::DerefMut;
+use std::time::Duration;
 
 use pglock_driver::{BootClock, Clock, Error, Options, SessionKind, blocking};
 use postgres::tls::{MakeTlsConnect, TlsConnect};
@@ -123,7 +124,8 @@ where
     /// # Errors
     /// As [`Locks::connect`].
     pub fn connect_config(self, config: Config) -> Result<Locks, Error> {
-        let own = Own { config, tls: self.tls, prepared: self.prepared };
+        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
+        let own = Own { config, tls: self.tls, prepared: self.prepared, silence };
         let options = if self.prepared { self.options } else { self.options.hints(false) };
         open_locks(options, own, self.clock)
     }

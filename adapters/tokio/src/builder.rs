@@ -2,6 +2,7 @@
 
 use std::error;
 use std::ops::Deref;
+use std::time::Duration;
 
 use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind};
 use tokio::runtime::Handle;
@@ -132,7 +133,8 @@ where
     /// # Errors
     /// As [`Locks::connect`].
     pub async fn connect_config(self, config: Config) -> Result<Locks, Error> {
-        let own = Own { config, tls: self.tls, prepared: self.prepared };
+        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
+        let own = Own { config, tls: self.tls, prepared: self.prepared, silence };
         let options = if self.prepared { self.options } else { self.options.hints(false) };
         open_locks(options, own, self.clock).await
     }

@@ -2,11 +2,16 @@
 
 use std::error;
 use std::ops::Deref;
+use std::time::Duration;
 
-use pglock_driver::{Connect, ConnectError, SessionKind};
-use pglock_wire::connect_error;
+use pglock_driver::{Connect, ConnectError, Session as _, SessionKind};
+use pglock_wire::{
+    CALL, CALLS, ECHO, WITNESS, answer, carries_advisory_locks, connect_error, is_one_session,
+    setup,
+};
+use tokio::time::timeout;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, Socket};
+use tokio_postgres::{Client, Config, Error, Socket};
 
 use crate::session::Session;
 
@@ -15,6 +20,7 @@ pub(crate) struct Own<T> {
     pub(crate) config: Config,
     pub(crate) tls: T,
     pub(crate) prepared: bool,
+    pub(crate) silence: Duration,
 }
 
 impl<T> Connect for Own<T>
@@ -26,13 +32,67 @@ where
 {
     type Session = Session<Box<Client>>;
 
-    async fn connect(&self, _: SessionKind) -> Result<Self::Session, ConnectError> {
-        let connecting = self.config.connect(self.tls.clone());
-        let (client, connection) = connecting.await.map_err(|error| connect_error(&error))?;
-        let session = Session::own(client, connection, self.prepared);
-        session.set_up().await.map_err(|error| connect_error(&error))?;
+    async fn connect(&self, kind: SessionKind) -> Result<Self::Session, ConnectError> {
+        self.session(kind).await.map_err(|error| connect_error(&error))
+    }
+}
+
+impl<T> Own<T>
+where
+    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    async fn session(&self, kind: SessionKind) -> Result<Session<Box<Client>>, Error> {
+        let session = self.open().await?;
+        if carries_advisory_locks(kind) && self.is_shared(&session).await? {
+            return Ok(session.shared());
+        }
+        if let Some(statements) = setup(kind, self.prepared, self.silence) {
+            session.tell(&statements).await?;
+        }
         Ok(session)
     }
+
+    async fn open(&self) -> Result<Session<Box<Client>>, Error> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        Ok(Session::own(client, connection, self.prepared))
+    }
+
+    /// A standby and whoever knows no notifications will be told apart by the core. A witness that cannot be had, or
+    /// not soon, has seen nothing.
+    async fn is_shared(&self, session: &Session<Box<Client>>) -> Result<bool, Error> {
+        let first = match session.ask(CALL).await {
+            Err(error) if error.as_db_error().is_some() => return Ok(false),
+            call => call?,
+        };
+        let Ok(Ok(witness)) = timeout(WITNESS, self.witness()).await else { return Ok(false) };
+        let mut call = first.clone();
+        for _ in 0..CALLS {
+            let found = witness.ask(&answer(&call)).await? == "t";
+            if found || !is_one_session(&call, &first) {
+                return Ok(true);
+            }
+            if timeout(ECHO, echo(session, &call)).await.is_ok() {
+                return Ok(false);
+            }
+            call = session.ask(CALL).await?;
+        }
+        Ok(true)
+    }
+
+    /// A second connection that has been given a session.
+    async fn witness(&self) -> Result<Session<Box<Client>>, Error> {
+        let witness = self.open().await?;
+        witness.ask("SELECT 1").await?;
+        Ok(witness)
+    }
+}
+
+/// Until the session is notified of this call; of others it may be, too.
+async fn echo(session: &Session<Box<Client>>, call: &str) {
+    while session.notified().await != call {}
 }
 
 /// Connections as the user makes them.

@@ -10,7 +10,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use pglock_driver::{Command, Outcome};
-use pglock_wire::{SETUP, Wire, outcome, types, wired};
+use pglock_wire::{Wire, outcome, types, value, wired};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
@@ -25,6 +25,8 @@ pub(crate) struct Session<C> {
     statements: Option<Mutex<HashMap<String, Statement>>>,
     /// Nothing if the user drives the connection.
     connection: Option<Driven>,
+    /// Whether the server's session is known to be shared with others.
+    shared: bool,
 }
 
 /// The session's end of the task that drives its connection.
@@ -48,15 +50,24 @@ impl Session<Box<Client>> {
         Self { connection, ..Self::users(Box::new(client), prepared) }
     }
 
-    /// Behind a pooler a setting would be somebody else's later.
-    pub(crate) async fn set_up(&self) -> Result<(), Error> {
-        if self.statements.is_some() { self.client.batch_execute(SETUP).await } else { Ok(()) }
+    pub(crate) async fn tell(&self, statements: &str) -> Result<(), Error> {
+        self.client.batch_execute(statements).await
+    }
+
+    /// The only value that is answered; empty if there is none.
+    pub(crate) async fn ask(&self, statements: &str) -> Result<String, Error> {
+        let answer = self.client.simple_query(statements).await?;
+        Ok(value(&answer).unwrap_or_default().into())
+    }
+
+    pub(crate) fn shared(self) -> Self {
+        Self { shared: true, ..self }
     }
 }
 
 impl<C> Session<C> {
     pub(crate) fn users(client: C, prepared: bool) -> Self {
-        Self { client, statements: prepared.then(Mutex::default), connection: None }
+        Self { client, statements: prepared.then(Mutex::default), connection: None, shared: false }
     }
 }
 
@@ -90,6 +101,9 @@ where
 
 impl<C: Deref<Target = Client> + Send + Sync + 'static> pglock_driver::Session for Session<C> {
     async fn execute(&self, command: Command) -> Outcome {
+        if self.shared {
+            return Outcome::shared_session();
+        }
         let query = command.query();
         outcome(self.query(query.text, &wired(query.params)).await)
     }

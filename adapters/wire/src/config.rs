@@ -37,10 +37,6 @@ pub fn config(url: &str) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// What a session of our own is told first. Statements set how long they wait for a row, but before they begin
-/// they wait for the table, and that without end where somebody rebuilds it: each would keep a session.
-pub const SETUP: &str = "SET lock_timeout = '2s'";
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{AdvisoryMode, AdvisoryPlace};
+use crate::output::Outcome;
 use crate::statement::{Query, timeout};
 use crate::value::{Param, Row, Value};
 
@@ -166,6 +167,14 @@ pub(super) fn entered(rows: &[Row]) -> Option<Entered> {
             Some(Entered { unmarked: *unmarked, primary: *primary, real: *real })
         }
         _ => None,
+    }
+}
+
+impl Outcome {
+    /// That of [`Call::Enter`] where the driver has found by itself that others get the session, too.
+    #[must_use]
+    pub fn shared_session() -> Self {
+        Self::Rows(vec![[false, true, true].into_iter().map(Value::Bool).collect()])
     }
 }
 

@@ -13,5 +13,6 @@
 mod adapter;
 
 mod holders;
+mod pgbouncer;
 mod servers;
 mod transactions;

@@ -29,6 +29,7 @@ mod listing;
 mod loss;
 mod names;
 mod outage;
+mod pgbouncer;
 mod standby;
 mod stopped;
 mod strangers;

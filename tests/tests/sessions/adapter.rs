@@ -157,13 +157,18 @@ impl Adapter {
     }
 
     pub(crate) async fn locks_at(self, options: Options, url: &str) -> Locks {
+        self.connect(options, url, true).await
+    }
+
+    /// A handle whose statements may be without names, as behind a pooler.
+    pub(crate) async fn connect(self, options: Options, url: &str, prepared: bool) -> Locks {
         match self {
             Self::Tokio => {
-                let builder = pglock_tokio::Locks::builder().options(options);
+                let builder = pglock_tokio::Locks::builder().options(options).prepared(prepared);
                 Locks::Tokio(builder.connect(url).await.expect("locks"))
             }
             Self::Postgres => {
-                let builder = pglock_postgres::Locks::builder().options(options);
+                let builder = pglock_postgres::Locks::builder().options(options).prepared(prepared);
                 let url = url.to_owned();
                 Locks::Postgres(blocking(move || builder.connect(&url)).await.expect("locks"))
             }

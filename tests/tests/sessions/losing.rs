@@ -69,8 +69,8 @@ fn work_is_dropped_when_its_session_ends() {
 
 async fn a_session_that_was_idle_for_too_long_is_a_loss(adapter: Adapter) {
     let database = database();
-    database.set_default("idle_session_timeout", "200ms");
-    let locks = adapter.locks(&database).await;
+    let url = format!("{}?options=-c%20idle_session_timeout%3D200ms", database.url());
+    let locks = adapter.locks_at(options(), &url).await;
     let lock = locks.acquire("a").await;
     assert_eq!(lock.lost().await, Loss::SessionEnded);
     assert!(locks.finds_free("a").await);
