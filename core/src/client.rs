@@ -5,6 +5,20 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+/// What a small machine of this client is given with a transition; the machine itself is not borrowed with it.
+macro_rules! context {
+    ($client:expr) => {
+        Context {
+            now: $client.now,
+            config: &$client.config,
+            mark: $client.hints.mark(),
+            numbers: &mut $client.numbers,
+            jitter: &mut $client.jitter,
+            events: &mut $client.events,
+        }
+    };
+}
+
 mod advisory;
 mod rebase;
 mod receiving;
@@ -15,7 +29,7 @@ use crate::bugs::{Bug, made};
 use crate::config::{Config, ConfigError, Timing};
 use crate::context::Context;
 use crate::error::{Failure, ServerError};
-use crate::event::{Event, LossCause};
+use crate::event::Event;
 use crate::flight::Flights;
 use crate::hints::Hints;
 use crate::identity::{Identity, Jitter, Numbers};
@@ -255,9 +269,7 @@ impl Client {
         }
         let now = self.now;
         let lost = self.sessions.disconnected(session, &self.config, &mut self.jitter, now);
-        self.hints.lost(session, now);
-        self.lose_advisory(session, LossCause::SessionEnded);
-        self.lose(lost);
+        self.lose_session(session, lost);
     }
 
     /// A notification has come on a session for [hints](crate::SessionKind::Hints). Any payload may be given: one
@@ -445,14 +457,7 @@ impl Client {
     ) -> T {
         let now = self.now;
         let row = self.rows.entry(name.clone()).or_insert_with(|| Row::new(name.clone(), now));
-        let mut context = Context {
-            now,
-            config: &self.config,
-            mark: self.hints.mark(),
-            numbers: &mut self.numbers,
-            jitter: &mut self.jitter,
-            events: &mut self.events,
-        };
+        let mut context = context!(self);
         let result = change(row, &mut context);
         if self.shutting_down {
             row.hurry(&context);
@@ -484,14 +489,7 @@ impl Client {
     }
 
     const fn questions_and_context(&mut self) -> (&mut Questions, Context<'_>) {
-        let context = Context {
-            now: self.now,
-            config: &self.config,
-            mark: self.hints.mark(),
-            numbers: &mut self.numbers,
-            jitter: &mut self.jitter,
-            events: &mut self.events,
-        };
+        let context = context!(self);
         (&mut self.questions, context)
     }
 }

@@ -135,14 +135,7 @@ impl Client {
     }
 
     pub(super) const fn advisory_and_context(&mut self) -> (&mut Family, Context<'_>) {
-        let context = Context {
-            now: self.now,
-            config: &self.config,
-            mark: self.hints.mark(),
-            numbers: &mut self.numbers,
-            jitter: &mut self.jitter,
-            events: &mut self.events,
-        };
+        let context = context!(self);
         (&mut self.advisory, context)
     }
 }

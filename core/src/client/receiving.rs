@@ -101,9 +101,14 @@ impl Client {
         } else {
             self.sessions.give_up(session, &self.config, &mut self.jitter, now)
         };
-        self.hints.lost(session, now);
+        self.lose_session(session, lost);
+    }
+
+    /// A session is gone, and with it all that was on it and the outcome of its command.
+    pub(super) fn lose_session(&mut self, session: SessionId, command: Option<CommandId>) {
+        self.hints.lost(session, self.now);
         self.lose_advisory(session, LossCause::SessionEnded);
-        self.lose(lost);
+        self.lose(command);
     }
 
     pub(super) fn lose(&mut self, command: Option<CommandId>) {
