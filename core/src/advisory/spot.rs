@@ -284,13 +284,9 @@ impl Spot {
     // What happens.
 
     pub(super) fn on_time(&mut self, context: &mut Context<'_>) {
-        for waiter in mem::take(&mut self.queue) {
-            if waiter.gives_up_at().is_some_and(|at| at <= context.now) {
-                context.tell(waiter.too_late());
-            } else {
-                self.queue.push_back(waiter);
-            }
-        }
+        let now = context.now;
+        let is_over = |waiter: &Waiter| waiter.gives_up_at().is_some_and(|at| at <= now);
+        self.dismiss(|waiter| is_over(waiter).then(|| waiter.too_late()), context);
         self.proceed(context);
     }
 
@@ -336,14 +332,23 @@ impl Spot {
         failure: &Failure,
         context: &mut Context<'_>,
     ) {
-        for waiter in mem::take(&mut self.queue) {
-            if chosen(&waiter) {
-                context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
-            } else {
-                self.queue.push_back(waiter);
-            }
-        }
+        self.dismiss(|waiter| chosen(waiter).then(|| waiter.failed(failure)), context);
         self.proceed(context);
+    }
+
+    /// Those wait no more for whom there is an event that ends it.
+    fn dismiss(
+        &mut self,
+        mut end: impl FnMut(&Waiter) -> Option<Event>,
+        context: &mut Context<'_>,
+    ) {
+        self.queue.retain(|waiter| match end(waiter) {
+            Some(event) => {
+                context.tell(event);
+                false
+            }
+            None => true,
+        });
     }
 
     pub(super) fn note_trouble(&mut self, error: &ServerError) {
@@ -358,15 +363,12 @@ impl Spot {
         {
             self.admit(context);
         }
-        let admissible = self.admissible();
-        let queue = mem::take(&mut self.queue);
-        for (place, waiter) in queue.into_iter().enumerate() {
-            if place >= admissible && !waiter.waits_its_turn() {
-                context.tell(Event::Busy { lock: waiter.lock, holder: None });
-            } else {
-                self.queue.push_back(waiter);
-            }
-        }
+        let mut room = 0..self.admissible();
+        let kept_out = |waiter: &Waiter| {
+            let comes_in = room.next().is_some();
+            (!comes_in && !waiter.waits_its_turn()).then(|| waiter.busy())
+        };
+        self.dismiss(kept_out, context);
     }
 
     fn admit(&mut self, context: &mut Context<'_>) {

@@ -62,12 +62,21 @@ impl Waiter {
     }
 
     /// The event that ends it for want of time.
-    pub(super) fn too_late(self) -> Event {
+    pub(super) fn too_late(&self) -> Event {
         let lock = self.lock;
         if self.waits_its_turn() {
             Event::TimedOut { lock, holder: None }
         } else {
-            Event::Failed { lock, failure: Failure::Unreachable(self.trouble) }
+            Event::Failed { lock, failure: Failure::Unreachable(self.trouble.clone()) }
         }
+    }
+
+    /// The event that ends it because others have the lock.
+    pub(super) const fn busy(&self) -> Event {
+        Event::Busy { lock: self.lock, holder: None }
+    }
+
+    pub(super) fn failed(&self, failure: &Failure) -> Event {
+        Event::Failed { lock: self.lock, failure: failure.clone() }
     }
 }

@@ -5,6 +5,7 @@ use core::mem;
 
 use super::{Errand, MODES, Side, Spot, Take, Verdict};
 use crate::advisory::AdvisoryMode;
+use crate::advisory::waiter::Waiter;
 use crate::bugs::{Bug, made};
 use crate::context::Context;
 use crate::error::ServerError;
@@ -49,15 +50,10 @@ impl Spot {
         } else {
             context.after_spread(context.config.look_every())
         };
-        for waiter in mem::take(&mut self.queue) {
-            if waiter.asked && !waiter.waits_its_turn() {
-                context.tell(Event::Busy { lock: waiter.lock, holder: None });
-            } else {
-                if !waiter.waits_its_turn() {
-                    self.next_try = context.now;
-                }
-                self.queue.push_back(waiter);
-            }
+        let tried = |waiter: &Waiter| waiter.asked && !waiter.waits_its_turn();
+        self.dismiss(|waiter| tried(waiter).then(|| waiter.busy()), context);
+        if !self.queue.iter().all(Waiter::waits_its_turn) {
+            self.next_try = context.now;
         }
         self.answer_came();
     }
@@ -101,17 +97,11 @@ impl Spot {
         let failure = error.advisory_refusal();
         self.failures = self.failures.saturating_add(1);
         self.next_try = context.after_pause(self.failures);
-        for waiter in mem::take(&mut self.queue) {
-            match &failure {
-                _ if waiter.asked && !waiter.waits_its_turn() && made(Bug::M54) => {
-                    context.tell(Event::Busy { lock: waiter.lock, holder: None });
-                }
-                Some(failure) if waiter.asked => {
-                    context.tell(Event::Failed { lock: waiter.lock, failure: failure.clone() });
-                }
-                Some(_) | None => self.queue.push_back(waiter),
-            }
-        }
+        let end = |waiter: &Waiter| match &failure {
+            _ if made(Bug::M54) && !waiter.waits_its_turn() => Some(waiter.busy()),
+            failure => failure.as_ref().map(|failure| waiter.failed(failure)),
+        };
+        self.dismiss(|waiter| if waiter.asked { end(waiter) } else { None }, context);
         self.answer_came();
     }
 
