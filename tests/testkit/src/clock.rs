@@ -88,6 +88,13 @@ impl Clock {
         self.when((reading << FRACTION).saturating_sub(self.base)).max(now)
     }
 
+    /// When to look again so that the clock may show `reading`: later than now, though a late reading may have shown
+    /// less than the clock can show already.
+    pub(crate) fn wakes(&self, reading: Instant, now: u64) -> u64 {
+        let due = self.reaches(reading, now);
+        if due > now { due } else { now + 1 + self.granularity / 4 }
+    }
+
     /// The first true time from which on no reading can be less than `deadline`, whatever the jitter.
     pub(crate) fn surely_reaches(&self, deadline: Instant) -> u64 {
         let least = u128::from(deadline.as_nanos()) + u128::from(self.granularity);

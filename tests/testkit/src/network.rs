@@ -6,9 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use pglock_core::{
-    Command, CommandId, Instant, Outcome, ServerError, SessionId, Severity, Statement,
-};
+use pglock_core::{Command, CommandId, Instant, Outcome, SessionId, Severity, Statement};
 
 use crate::chronicle::{Fact, Gist};
 use crate::coincidence::Coincidence;
@@ -366,16 +364,6 @@ impl World {
 
     pub(crate) fn delay(&mut self) -> u64 {
         self.faults.delay(&mut self.tape)
-    }
-
-    /// The error of a connection that was refused because there are too many.
-    pub(crate) fn too_many() -> ServerError {
-        error(Severity::Fatal, "53300", "too many clients already")
-    }
-
-    /// The error of a connection that was refused while the server was down.
-    pub(crate) fn starting_up() -> ServerError {
-        error(Severity::Fatal, "57P03", "the database system is starting up")
     }
 }
 

@@ -150,7 +150,7 @@ impl Plan {
             one_seed: tape.below(2) == 1,
             mixed_leases: tape.below(2) == 1,
             breach,
-            near_end_of_clock: if calm { Ppm(0) } else { class(tape, 50_000, 200_000) },
+            near_end_of_clock: if calm { Ppm(0) } else { tape.class(50_000, 200_000) },
             faulty_for: lease * (1 + tape.below(4)),
             faults: match scenario {
                 Scenario::Storm => Faults::storm(lease, tape),
@@ -247,7 +247,7 @@ impl Plan {
 
 impl Faults {
     pub(crate) fn storm(lease: u64, tape: &mut Tape) -> Self {
-        let often = |tape: &mut Tape| class(tape, 3_000, 300_000);
+        let often = |tape: &mut Tape| tape.class(3_000, 300_000);
         let span = |tape: &mut Tape, high: u64| tape.log_uniform(lease / 16, high);
         let gap = |tape: &mut Tape, low: u64, high: u64| {
             if tape.below(2) == 0 { 0 } else { tape.log_uniform(low, high) }
@@ -258,18 +258,18 @@ impl Faults {
             slow_delay: span(tape, lease * 4),
             reset_before: often(tape),
             reset_after: often(tape),
-            request_lost: class(tape, 3_000, 100_000),
-            reply_lost: class(tape, 3_000, 100_000),
-            late_reply: class(tape, 300_000, 1_000_000),
-            twice: class(tape, 10_000, 200_000),
-            notice_lost: class(tape, 100_000, 1_000_000),
+            request_lost: tape.class(3_000, 100_000),
+            reply_lost: tape.class(3_000, 100_000),
+            late_reply: tape.class(300_000, 1_000_000),
+            twice: tape.class(10_000, 200_000),
+            notice_lost: tape.class(100_000, 1_000_000),
             connect_refused: often(tape),
-            connect_hangs: class(tape, 3_000, 100_000),
-            standby: class(tape, 10_000, 100_000),
-            errors: class(tape, 10_000, 200_000),
+            connect_hangs: tape.class(3_000, 100_000),
+            standby: tape.class(10_000, 100_000),
+            errors: tape.class(10_000, 200_000),
             stall: often(tape),
-            pause_before_sending: class(tape, 1_000, 100_000),
-            pause_after_reading: class(tape, 1_000, 100_000),
+            pause_before_sending: tape.class(1_000, 100_000),
+            pause_after_reading: tape.class(1_000, 100_000),
             pause: span(tape, lease * 4),
             lost_tail: 0,
             gap: Gaps {
@@ -293,7 +293,7 @@ impl Faults {
     fn calm(lease: u64, tape: &mut Tape) -> Self {
         Self {
             usual_delay: tape.log_uniform(lease / 65_536, lease / 1_024),
-            twice: class(tape, 10_000, 200_000),
+            twice: tape.class(10_000, 200_000),
             gap: Gaps {
                 spurious_poll: if tape.below(2) == 0 { 0 } else { lease / 4 },
                 rate_change: if tape.below(2) == 0 { 0 } else { lease },
@@ -308,9 +308,9 @@ impl Faults {
     /// Little but lost replies and holders that stand still.
     fn edge(lease: u64, tape: &mut Tape) -> Self {
         Self {
-            reset_before: class(tape, 10_000, 500_000),
-            request_lost: class(tape, 10_000, 500_000),
-            reply_lost: class(tape, 10_000, 500_000),
+            reset_before: tape.class(10_000, 500_000),
+            request_lost: tape.class(10_000, 500_000),
+            reply_lost: tape.class(10_000, 500_000),
             pause: lease * 2,
             gap: Gaps { pause: if tape.below(2) == 0 { 0 } else { lease * 2 }, ..Gaps::default() },
             ..Self::default()
@@ -321,7 +321,7 @@ impl Faults {
     fn fail_over(lease: u64, tape: &mut Tape) -> Self {
         Self {
             usual_delay: tape.log_uniform(lease / 4_096, lease / 32),
-            reset_after: class(tape, 3_000, 100_000),
+            reset_after: tape.class(3_000, 100_000),
             lost_tail: if tape.below(2) == 0 { 0 } else { tape.log_uniform(lease / 16, lease * 5) },
             gap: Gaps {
                 crash: if tape.below(2) == 0 { 0 } else { lease * 2 },
@@ -334,8 +334,7 @@ impl Faults {
 
     /// How long a message is on its way.
     pub(crate) fn delay(&self, tape: &mut Tape) -> u64 {
-        let longest = if tape.hit(self.slow) { self.slow_delay } else { self.usual_delay };
-        if longest == 0 { 0 } else { tape.below(longest + 1) }
+        tape.delay(self.usual_delay, self.slow, self.slow_delay)
     }
 
     /// What is left when everything is well again.
@@ -347,11 +346,6 @@ impl Faults {
             ..Self::default()
         }
     }
-}
-
-/// A class of faults that is off half of the time, and else has a log-uniform strength.
-fn class(tape: &mut Tape, low: u64, high: u64) -> Ppm {
-    if tape.below(2) == 0 { Ppm(0) } else { Ppm(tape.log_uniform(low, high)) }
 }
 
 /// Settings that the check accepts.

@@ -12,6 +12,7 @@ use crate::clock::{Clock, Style};
 use crate::coincidence::Coincidence;
 use crate::oracle::{Verdict, broken};
 use crate::patience::Patience;
+use crate::server::starting_up;
 use crate::workload::User;
 use crate::world::{Happening, World};
 
@@ -264,9 +265,7 @@ impl World {
         if at <= reading {
             return broken("O5", format!("the core wants to wake at {at:?}, which is past"));
         }
-        let due = process.clock.reaches(at, self.now);
-        // A late reading may have shown less than the clock can show already.
-        let due = if due > self.now { due } else { self.now + 1 + self.plan.granularity / 4 };
+        let due = process.clock.wakes(at, self.now);
         let turn = process.turn;
         self.queue.plan(due.saturating_add(stall), Happening::Wake { client, turn });
         Ok(())
@@ -298,7 +297,7 @@ impl World {
     pub(crate) fn connected(&mut self, link: usize) -> Verdict {
         let Some(client) = self.listener(link) else { return Ok(()) };
         if !self.accept(link) {
-            return self.refused(link, Some(Self::starting_up()));
+            return self.refused(link, Some(starting_up()));
         }
         self.trouble(client);
         let reading = self.read_clock(client);

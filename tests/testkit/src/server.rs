@@ -346,3 +346,13 @@ pub(crate) fn failed(sqlstate: &str, message: &str) -> Outcome {
 pub(crate) fn error(severity: Severity, sqlstate: &str, message: &str) -> ServerError {
     ServerError { severity, sqlstate: SqlState::new(sqlstate), message: message.into() }
 }
+
+/// The error of a connection that is refused because there are too many.
+pub(crate) fn too_many() -> ServerError {
+    error(Severity::Fatal, "53300", "too many clients already")
+}
+
+/// The error of a connection that is refused while the server is down.
+pub(crate) fn starting_up() -> ServerError {
+    error(Severity::Fatal, "57P03", "the database system is starting up")
+}

@@ -81,6 +81,25 @@ impl Tape {
         chance.0 > 0 && self.draw(1_000_000, 1) >= 1_000_000 - chance.0.min(1_000_000)
     }
 
+    /// A class of faults that is off half of the time, and else has a log-uniform strength.
+    pub(crate) fn class(&mut self, low: u64, high: u64) -> Ppm {
+        if self.below(2) == 0 { Ppm(0) } else { Ppm(self.log_uniform(low, high)) }
+    }
+
+    /// How long it takes until something happens (again) that comes by chance, about `gap`; never if that is zero. The
+    /// benign choice is as late as can be: if it were at once, benign weather would come again and again without
+    /// time passing.
+    pub(crate) fn again(&mut self, gap: u64) -> Option<u64> {
+        let drawn = if gap > 0 { self.below(gap * 2) } else { return None };
+        Some(if drawn == 0 { gap * 2 } else { 1 + drawn })
+    }
+
+    /// How long a message is on its way: up to the usual, or up to another if it is slow.
+    pub(crate) fn delay(&mut self, usual: u64, slow: Ppm, when_slow: u64) -> u64 {
+        let longest = if self.hit(slow) { when_slow } else { usual };
+        if longest == 0 { 0 } else { self.below(longest + 1) }
+    }
+
     /// A log-uniform number from `low` to about `high`: each power of two is as likely as any other.
     pub(crate) fn log_uniform(&mut self, low: u64, high: u64) -> u64 {
         let low = low.max(1);

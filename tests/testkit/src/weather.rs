@@ -76,15 +76,10 @@ impl World {
         self.again(Weather::ForeignArrival);
     }
 
-    /// Plans something for about its gap from now; never if that is zero. The benign choice is as late as can
-    /// be: if it were at once, benign weather would come again and again without time passing.
+    /// Plans something for about its gap from now.
     fn again(&mut self, weather: Weather) {
         let gap = self.gap(weather);
-        if gap > 0 {
-            let after = match self.tape.below(gap * 2) {
-                0 => gap * 2,
-                drawn => 1 + drawn,
-            };
+        if let Some(after) = self.tape.again(gap) {
             self.queue.plan(self.now + after, Happening::Weather(weather));
         }
     }

@@ -10,7 +10,7 @@ use crate::oracle::{Cause, Holder, Oracle, Verdict, broken};
 use crate::plan::{Faults, Options, Plan, Scenario};
 use crate::process::Process;
 use crate::queue::Queue;
-use crate::server::Server;
+use crate::server::{Server, too_many};
 use crate::tape::Tape;
 use crate::trace::Trace;
 use crate::weather::{Foreigner, Weather};
@@ -199,7 +199,7 @@ impl World {
         match happening {
             Happening::Wake { client, .. } => self.drain(client),
             Happening::Connected { link } => self.connected(link),
-            Happening::Refused { link, full } => self.refused(link, full.then(Self::too_many)),
+            Happening::Refused { link, full } => self.refused(link, full.then(too_many)),
             Happening::Broken { link } => self.cut(link),
             Happening::Arrive { flight } => {
                 self.arrive(flight);

@@ -3,15 +3,14 @@
 
 use pglock_core::bugs::{Bug, made};
 use pglock_core::{
-    Advisory, AdvisoryMode, AdvisoryPlace, Call, Command, CommandId, Outcome, ServerError,
-    SessionId, Severity, Statement,
+    Advisory, AdvisoryMode, AdvisoryPlace, Call, Command, CommandId, Outcome, SessionId, Severity,
+    Statement,
 };
 
 use super::met::Coincidence;
 use super::server::{Kind, SLICE_PASSED, answered, pretend, stray};
 use super::world::{Happening, World};
 use crate::server::advisory::Session;
-use crate::server::error;
 
 /// One connection: the client's end of it, and the server's session.
 #[derive(Clone, Debug)]
@@ -258,10 +257,6 @@ impl World {
 
     pub(super) fn delay(&mut self) -> u64 {
         self.faults.delay(&mut self.tape)
-    }
-
-    pub(super) fn too_many() -> ServerError {
-        error(Severity::Fatal, "53300", "too many clients already")
     }
 }
 

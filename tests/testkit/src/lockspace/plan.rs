@@ -115,7 +115,7 @@ impl Plan {
 
 impl Faults {
     fn storm(silence: u64, tape: &mut Tape) -> Self {
-        let often = |tape: &mut Tape| class(tape, 3_000, 300_000);
+        let often = |tape: &mut Tape| tape.class(3_000, 300_000);
         let gap = |tape: &mut Tape, low: u64, high: u64| {
             if tape.below(2) == 0 { 0 } else { tape.log_uniform(low, high) }
         };
@@ -125,13 +125,13 @@ impl Faults {
             slow_delay: tape.log_uniform(silence / 16, silence * 2),
             reset_before: often(tape),
             reset_after: often(tape),
-            request_lost: class(tape, 3_000, 100_000),
-            reply_lost: class(tape, 3_000, 100_000),
-            late_reply: class(tape, 300_000, 1_000_000),
+            request_lost: tape.class(3_000, 100_000),
+            reply_lost: tape.class(3_000, 100_000),
+            late_reply: tape.class(300_000, 1_000_000),
             connect_refused: often(tape),
-            connect_hangs: class(tape, 3_000, 100_000),
-            standby: class(tape, 10_000, 300_000),
-            errors: class(tape, 10_000, 300_000),
+            connect_hangs: tape.class(3_000, 100_000),
+            standby: tape.class(10_000, 300_000),
+            errors: tape.class(10_000, 300_000),
             stall: often(tape),
             lingers: often(tape),
             gap: Gaps {
@@ -160,18 +160,12 @@ impl Faults {
     }
 
     pub(super) fn delay(&self, tape: &mut Tape) -> u64 {
-        let longest = if tape.hit(self.slow) { self.slow_delay } else { self.usual_delay };
-        if longest == 0 { 0 } else { tape.below(longest + 1) }
+        tape.delay(self.usual_delay, self.slow, self.slow_delay)
     }
 
     pub(super) fn healed(self) -> Self {
         Self { usual_delay: self.usual_delay, ..Self::default() }
     }
-}
-
-/// A class of faults that is off half of the time, and else has a log-uniform strength.
-fn class(tape: &mut Tape, low: u64, high: u64) -> Ppm {
-    if tape.below(2) == 0 { Ppm(0) } else { Ppm(tape.log_uniform(low, high)) }
 }
 
 /// Some of the keys there are: of both spaces, with and without names, and two names of one place.

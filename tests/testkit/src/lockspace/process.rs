@@ -198,8 +198,7 @@ impl World {
         if at <= process.last_reading {
             return broken("O5", format!("the core wants to wake at {at:?}, which is past"));
         }
-        let due = process.clock.reaches(at, self.now);
-        let due = if due > self.now { due } else { self.now + 1 + self.plan.granularity / 4 };
+        let due = process.clock.wakes(at, self.now);
         let turn = process.turn;
         self.queue.plan(due.saturating_add(stall), Happening::Wake { client, turn });
         Ok(())

@@ -9,6 +9,7 @@ use super::server::Server;
 use crate::oracle::{Verdict, broken};
 use crate::queue::Queue;
 use crate::server::advisory::{Command, Level, Session, Want};
+use crate::server::too_many;
 use crate::tape::Tape;
 use crate::trace::Trace;
 
@@ -190,7 +191,7 @@ impl World {
         match happening {
             Happening::Wake { client, .. } => self.drain(client),
             Happening::Connected { link } => self.connected(link),
-            Happening::Refused { link, full } => self.lose_link(link, full.then(Self::too_many)),
+            Happening::Refused { link, full } => self.lose_link(link, full.then(too_many)),
             Happening::Broken { link } => self.lose_link(link, None),
             Happening::Arrive { flight } => {
                 self.arrive(flight);
@@ -242,11 +243,7 @@ impl World {
 
     fn again(&mut self, weather: Weather) {
         let gap = self.gap(weather);
-        if gap > 0 {
-            let after = match self.tape.below(gap * 2) {
-                0 => gap * 2,
-                drawn => 1 + drawn,
-            };
+        if let Some(after) = self.tape.again(gap) {
             self.queue.plan(self.now + after, Happening::Weather(weather));
         }
     }

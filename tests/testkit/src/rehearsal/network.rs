@@ -10,8 +10,7 @@ use pglock_core::{Outcome, Severity, Statement};
 use pglock_driver::ConnectError;
 
 use crate::network::{STRAY_ERRORS, ends_session, lock_timeout, says_nothing};
-use crate::server::{Record, error, failed};
-use crate::world::World;
+use crate::server::{Record, error, failed, starting_up, too_many};
 
 mod notices;
 
@@ -205,7 +204,7 @@ impl Scene {
 impl Scene {
     pub(super) fn connected(&mut self, link: usize) {
         if self.now < self.server_up_at {
-            return self.refused(link, Some(ConnectError::refused(World::starting_up())));
+            return self.refused(link, Some(ConnectError::refused(starting_up())));
         }
         let link = &mut self.links[link];
         if matches!(link.end, End::Opening) {
@@ -216,7 +215,7 @@ impl Scene {
     }
 
     pub(super) fn turned_away(&mut self, link: usize, full: bool) {
-        self.refused(link, full.then(|| ConnectError::refused(World::too_many())));
+        self.refused(link, full.then(|| ConnectError::refused(too_many())));
     }
 
     fn refused(&mut self, link: usize, error: Option<ConnectError>) {

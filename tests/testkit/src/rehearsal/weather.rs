@@ -28,14 +28,10 @@ impl Scene {
         self.again(Weather::LockRow);
     }
 
-    /// Plans something for about its gap from now; the benign choice is as late as can be.
+    /// Plans something for about its gap from now.
     fn again(&mut self, weather: Weather) {
         let gap = self.gap(weather);
-        if gap > 0 {
-            let after = match self.tape.below(gap * 2) {
-                0 => gap * 2,
-                drawn => 1 + drawn,
-            };
+        if let Some(after) = self.tape.again(gap) {
             self.queue.plan(self.now + after, Happening::Weather(weather));
         }
     }
