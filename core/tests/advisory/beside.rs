@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Call, Command, Config, Counters, Event, Instant, LockId, LockName, Outcome, Output, Request,
-    Row, SessionKind, Statement, Value, Wait,
+    Call, Command, Config, Event, Instant, LockId, LockName, Outcome, Output, Request, Row,
+    SessionKind, Statement, Value, Wait,
 };
 
 use crate::rig::{ANN, EXCLUSIVE, Rig, SHARED, bools, call_of, failed, lost, secs, try_, unlock};
@@ -115,43 +115,15 @@ fn a_shut_down_waits_for_both_families() {
     assert!(rig.client.is_shut_down());
 }
 
-/// What a client of both families does for some minutes, each line with how long after the beginning. Its clock is
-/// set back after each step.
+/// What a client of both families does for some minutes, whose clock is set back after each step.
 fn history(back: Duration) -> Vec<String> {
     let mut rig = Rig::with(Config::default());
-    let mut began = Instant::from_nanos(1_000_000_000_000_000);
-    rig.now = began;
+    rig.now = Instant::from_nanos(1_000_000_000_000_000);
     lease(&mut rig);
     let held = rig.ask_as(ANN, 1, SHARED, Wait::ForEver);
     rig.ask(2, Wait::AtMost(secs(40)));
     rig.ask(3, Wait::ForEver);
-    let mut lines = Vec::new();
-    for step in 0..300 {
-        let wake = rig.drain();
-        let after = rig.now.since(began);
-        for event in rig.events() {
-            let name = format!("{event:?}").split(' ').next().map(String::from);
-            lines.push(format!("{after:?}: {name:?}, valid for {:?}", rig.valid_for(held)));
-        }
-        let commands = std::mem::take(&mut rig.commands);
-        if commands.is_empty() {
-            let Some(at) = wake.at else { break };
-            rig.now = at;
-        }
-        for command in commands {
-            lines.push(format!("{after:?}: {:?}", command.statement()));
-            let outcome = outcome(&command, step);
-            rig.answer(&command, outcome);
-        }
-        rig.drain();
-        rig.client.rebase(rig.now, back);
-        let earlier = |moment: Instant| {
-            Instant::from_nanos(moment.as_nanos() - u64::try_from(back.as_nanos()).unwrap())
-        };
-        (rig.now, began) = (earlier(rig.now), earlier(began));
-        assert_eq!(rig.client.counters(), Counters::default());
-    }
-    lines
+    rig.history(held, back, outcome)
 }
 
 /// Somebody else holds 2, and tries of 3 fail; what is sent late in the history is lost.

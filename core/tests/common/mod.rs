@@ -7,8 +7,8 @@ use std::time::Duration;
 use std::{env, fs};
 
 use pglock_core::{
-    Client, Command, Config, Event, Identity, Instant, LockId, Outcome, Output, Row, ServerError,
-    SessionId, Severity, SqlState, Wake,
+    Client, Command, Config, Counters, Event, Identity, Instant, LockId, Outcome, Output, Row,
+    ServerError, SessionId, Severity, SqlState, Wake,
 };
 
 /// What becomes of a connection that is asked for.
@@ -146,6 +146,44 @@ impl Rig {
 
     pub(crate) fn rows(&mut self, command: &Command, rows: Vec<Row>) {
         self.answer(command, Outcome::Rows(rows));
+    }
+
+    /// What the client does for some minutes from now on, each line with how long after the beginning. Its clock is
+    /// set back after each step.
+    pub(crate) fn history(
+        &mut self,
+        held: LockId,
+        back: Duration,
+        outcome: impl Fn(&Command, u32) -> Outcome,
+    ) -> Vec<String> {
+        let mut began = self.now;
+        let mut lines = Vec::new();
+        for step in 0..300 {
+            let wake = self.drain();
+            let after = self.now.since(began);
+            for event in self.events() {
+                let name = format!("{event:?}").split(' ').next().map(String::from);
+                lines.push(format!("{after:?}: {name:?}, valid for {:?}", self.valid_for(held)));
+            }
+            let commands = std::mem::take(&mut self.commands);
+            if commands.is_empty() {
+                let Some(at) = wake.at else { break };
+                self.now = at;
+            }
+            for command in commands {
+                lines.push(format!("{after:?}: {:?}", command.statement()));
+                let outcome = outcome(&command, step);
+                self.answer(&command, outcome);
+            }
+            self.drain();
+            self.client.rebase(self.now, back);
+            let earlier = |moment: Instant| {
+                Instant::from_nanos(moment.as_nanos() - u64::try_from(back.as_nanos()).unwrap())
+            };
+            (self.now, began) = (earlier(self.now), earlier(began));
+            assert_eq!(self.client.counters(), Counters::default());
+        }
+        lines
     }
 
     pub(crate) fn valid_for(&self, lock: LockId) -> Option<Duration> {

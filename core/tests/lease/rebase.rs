@@ -2,45 +2,18 @@
 
 use std::time::Duration;
 
-use pglock_core::{Command, Config, Counters, Instant, Outcome, Question, Rvn, Statement, Wait};
+use pglock_core::{Command, Config, Instant, Outcome, Question, Rvn, Statement, Wait};
 
 use crate::rig::{Rig, failed, granted, held_row, name_of, refused, renew, secs, verdict};
 
-/// What a client does for some minutes, each line with how long after the beginning. Its clock is set back
-/// after each step.
+/// What a client does for some minutes, whose clock is set back after each step.
 fn history(back: Duration) -> Vec<String> {
     let mut rig = Rig::with(Config::default());
-    let mut began = Instant::from_nanos(1_000_000_000_000_000);
-    rig.now = began;
+    rig.now = Instant::from_nanos(1_000_000_000_000_000);
     let held = rig.ask("a", Wait::ForEver);
     rig.ask("b", Wait::AtMost(secs(40)));
     rig.client.ask(Question::Get(name_of("c")), rig.now).unwrap();
-    let mut lines = Vec::new();
-    for step in 0..300 {
-        let wake = rig.drain();
-        let after = rig.now.since(began);
-        for event in rig.events() {
-            let name = format!("{event:?}").split(' ').next().map(String::from);
-            lines.push(format!("{after:?}: {name:?}, valid for {:?}", rig.valid_for(held)));
-        }
-        let commands = std::mem::take(&mut rig.commands);
-        if commands.is_empty() {
-            let Some(at) = wake.at else { break };
-            rig.now = at;
-        }
-        for command in commands {
-            lines.push(format!("{after:?}: {:?}", command.statement()));
-            rig.answer(&command, outcome(&command, step));
-        }
-        rig.drain();
-        rig.client.rebase(rig.now, back);
-        let earlier = |moment: Instant| {
-            Instant::from_nanos(moment.as_nanos() - u64::try_from(back.as_nanos()).unwrap())
-        };
-        (rig.now, began) = (earlier(rig.now), earlier(began));
-        assert_eq!(rig.client.counters(), Counters::default());
-    }
-    lines
+    rig.history(held, back, outcome)
 }
 
 /// Somebody else holds `b`, and the server tells nothing at first; what is sent late in the history is lost.
