@@ -132,6 +132,25 @@ bugs! {
     TwoPolls,
 }
 
+impl Bug {
+    /// Whether it is one of advisory locks, which have a simulated world of their own.
+    #[must_use]
+    pub const fn is_of_advisory_locks(self) -> bool {
+        matches!(
+            self,
+            Self::M47
+                | Self::M48
+                | Self::M49
+                | Self::M50
+                | Self::M51
+                | Self::M52
+                | Self::M53
+                | Self::M55
+                | Self::Leaks
+        )
+    }
+}
+
 #[cfg(pglock_bugs)]
 std::thread_local! {
     static ACTIVE: core::cell::Cell<[Option<Bug>; 2]> = const { core::cell::Cell::new([None; 2]) };

@@ -60,7 +60,7 @@ const fn meant(bug: Bug) -> &'static [&'static str] {
 fn every_deliberate_bug_is_caught() {
     let only = std::env::var("PGLOCK_BUG").ok();
     let is_wanted = |bug: &Bug| {
-        is_of_leases(*bug) && only.as_ref().is_none_or(|only| *only == format!("{bug:?}"))
+        !bug.is_of_advisory_locks() && only.as_ref().is_none_or(|only| *only == format!("{bug:?}"))
     };
     let (mut survivors, mut acquitted) = (Vec::new(), Vec::new());
     println!("| bug | histories | world | oracle | what it saw | judge |");
@@ -88,22 +88,6 @@ fn every_deliberate_bug_is_caught() {
 /// that the row allows though its caller was told of a shorter one.
 fn is_out_of_sight(broken: &Broken) -> bool {
     broken.by == "O5" || broken.by == "O3" && broken.words.contains(" but told was ")
-}
-
-/// Those of advisory locks have a world of their own, where `lockspace_bugs.rs` hunts them.
-const fn is_of_leases(bug: Bug) -> bool {
-    !matches!(
-        bug,
-        Bug::M47
-            | Bug::M48
-            | Bug::M49
-            | Bug::M50
-            | Bug::M51
-            | Bug::M52
-            | Bug::M53
-            | Bug::M55
-            | Bug::Leaks
-    )
 }
 
 /// The first history in which the right oracle sees the bug, and which is fine without it.
@@ -183,7 +167,7 @@ fn nothing_is_caught_where_there_is_no_bug() {
 /// What a bug needs to show is little, and shrinking finds it.
 #[test]
 fn what_catches_a_bug_is_made_small() {
-    let of_leases = Bug::ALL.iter().copied().filter(|bug| is_of_leases(*bug));
+    let of_leases = Bug::ALL.iter().copied().filter(|bug| !bug.is_of_advisory_locks());
     let mut lengths: Vec<u64> = of_leases.filter_map(shrunk).collect();
     lengths.sort_unstable();
     println!("events after shrinking: {lengths:?}");

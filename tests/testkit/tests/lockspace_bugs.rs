@@ -80,6 +80,14 @@ fn hunt(bug: Bug, meant: &[&str]) -> Option<(u64, Violation)> {
     })
 }
 
+/// Those that the world of leases leaves to this one.
+#[test]
+fn every_bug_of_advisory_locks_is_hunted() {
+    for bug in Bug::ALL.iter().filter(|bug| bug.is_of_advisory_locks()) {
+        assert!(BUGS.iter().any(|(hunted, _)| hunted == bug), "{bug:?}");
+    }
+}
+
 #[test]
 fn no_bug_hides_another() {
     for pair in PAIRS {
