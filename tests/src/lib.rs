@@ -14,6 +14,7 @@
     reason = "a fixture that cannot be had fails the test that asked for it"
 )]
 
+mod adapters;
 mod certificate;
 mod container;
 mod database;
@@ -26,6 +27,7 @@ mod server;
 mod session;
 mod watchdog;
 
+pub use adapters::{blocking, run};
 pub use certificate::Certificate;
 pub use database::Database;
 pub use listener::Listener;

@@ -1,42 +1,12 @@
-//! Both adapters under one asynchronous face, and how a test is run over each.
+//! Both adapters under one asynchronous face.
 
-use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
 use pglock_driver::{AdvisoryClaim, AdvisoryKey, AdvisoryMode, Error, Options};
-use pglock_tests::{Session, eventually};
+pub(crate) use pglock_tests::run;
+use pglock_tests::{Session, blocking, eventually};
 use tokio::sync::{mpsc, oneshot};
-
-/// No test takes longer, however busy the machine is and whoever has to take turns.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Makes a module of tests of each function: one for each adapter.
-macro_rules! over_both_adapters {
-    ($($test:ident),* $(,)?) => { $(
-        mod $test {
-            use crate::adapter::{Adapter, run};
-
-            #[test]
-            fn over_tokio() {
-                run(super::$test(Adapter::Tokio));
-            }
-
-            #[test]
-            fn over_postgres() {
-                run(super::$test(Adapter::Postgres));
-            }
-        }
-    )* };
-}
-
-/// Runs a test on a runtime that leaves threads behind if they hang.
-pub(crate) fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, pin!(test)).await });
-    runtime.shutdown_background();
-    done.expect("a test that ends");
-}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Adapter {
@@ -52,7 +22,7 @@ impl Adapter {
         key: impl Into<AdvisoryKey>,
     ) -> Vec<AdvisoryClaim> {
         let (url, key) = (url.to_owned(), key.into());
-        let options = Options::default().check_table(false).patience(PATIENCE);
+        let options = Options::default().check_table(false).patience(Duration::from_secs(300));
         match self {
             Self::Tokio => {
                 let builder = pglock_tokio::Locks::builder().options(options);
@@ -61,7 +31,7 @@ impl Adapter {
             Self::Postgres => {
                 let builder = pglock_postgres::Locks::builder().options(options);
                 let ask = move || builder.connect(&url).unwrap().advisory_holders(key).unwrap();
-                tokio::task::spawn_blocking(ask).await.unwrap()
+                blocking(ask).await
             }
         }
     }

@@ -1,7 +1,6 @@
-//! Both adapters under one asynchronous face, and how a test is run over each.
+//! Both adapters under one asynchronous face.
 
 use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,45 +8,7 @@ use pglock_driver::{
     Counters, Entry, Error, Heartbeat, Hold, Loss, Options, Released, TableReport, Token, Wait,
 };
 use pglock_tests::{Database, Server};
-
-/// No test takes longer, however busy the machine is and whoever has to take turns.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Makes a module of tests of each function: one for each adapter.
-macro_rules! over_both_adapters {
-    ($($test:ident),* $(,)?) => { $(
-        mod $test {
-            use crate::adapter::{Adapter, run};
-
-            #[test]
-            fn over_tokio() {
-                run(super::$test(Adapter::Tokio));
-            }
-
-            #[test]
-            fn over_postgres() {
-                run(super::$test(Adapter::Postgres));
-            }
-        }
-    )* };
-}
-
-/// Runs a test on a runtime that leaves threads behind if they hang.
-pub(crate) fn run(test: impl Future<Output = ()>) {
-    run_boxed(Box::pin(test));
-}
-
-fn run_boxed(test: Pin<Box<dyn Future<Output = ()> + '_>>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(4_096)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
-    runtime.shutdown_background();
-    done.expect("a test that ends");
-}
+pub(crate) use pglock_tests::{blocking, run};
 
 /// A new database for a test.
 pub(crate) fn database() -> Database {
@@ -123,11 +84,6 @@ impl Adapter {
             }
         }
     }
-}
-
-/// Runs what blocks on a thread of its own.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("work that does not panic")
 }
 
 /// Asks either handle, the sync one on a thread of its own.

@@ -60,11 +60,16 @@ impl Watcher {
     }
 }
 
+/// Whoever looks, holds, and waits.
+async fn scene(adapter: Adapter, database: &Database) -> (Watcher, [Locks; 2]) {
+    let watcher = Watcher::of(database).await;
+    let holder = adapter.locks_with(patient(), database).await;
+    (watcher, [holder, adapter.locks_with(patient(), database).await])
+}
+
 async fn a_waiter_is_told_of_the_release(adapter: Adapter) {
     let database = database();
-    let watcher = Watcher::of(&database).await;
-    let holder = adapter.locks_with(patient(), &database).await;
-    let waiter = adapter.locks_with(patient(), &database).await;
+    let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     for _ in 0..3 {
         let held = holder.acquire("a").await.unwrap();
         let waiting = wait_for(&waiter, "a");
@@ -76,9 +81,7 @@ async fn a_waiter_is_told_of_the_release(adapter: Adapter) {
 
 async fn a_waiter_is_told_of_an_eviction(adapter: Adapter) {
     let database = database();
-    let watcher = Watcher::of(&database).await;
-    let holder = adapter.locks_with(patient(), &database).await;
-    let waiter = adapter.locks_with(patient(), &database).await;
+    let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     let held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
     watcher.until_marked(1).await;
@@ -89,9 +92,7 @@ async fn a_waiter_is_told_of_an_eviction(adapter: Adapter) {
 async fn each_waiter_is_told_of_its_own_lock(adapter: Adapter) {
     const NAMES: [&str; 4] = ["a", "a b", "ü 'c\"", "d"];
     let database = database();
-    let watcher = Watcher::of(&database).await;
-    let holder = adapter.locks_with(patient(), &database).await;
-    let waiter = adapter.locks_with(patient(), &database).await;
+    let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     let (mut held, mut waiting) = (Vec::new(), Vec::new());
     for name in NAMES {
         held.push(holder.acquire(name).await.unwrap());
@@ -147,9 +148,7 @@ async fn waits_without_listening(adapter: Adapter, database: &Database, waiter: 
 
 async fn who_is_cut_off_listens_again(adapter: Adapter) {
     let database = database();
-    let watcher = Watcher::of(&database).await;
-    let holder = adapter.locks_with(patient(), &database).await;
-    let waiter = adapter.locks_with(patient(), &database).await;
+    let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     let held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
     watcher.until_marked(1).await;
@@ -191,9 +190,7 @@ async fn who_cannot_listen_looks(adapter: Adapter) {
 
 async fn nobody_listens_after_a_shut_down(adapter: Adapter) {
     let database = database();
-    let watcher = Watcher::of(&database).await;
-    let holder = adapter.locks_with(patient(), &database).await;
-    let waiter = adapter.locks_with(patient(), &database).await;
+    let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     let _held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
     watcher.until_marked(1).await;

@@ -1,53 +1,14 @@
-//! Both adapters under one asynchronous face, and how a test is run over each.
+//! Both adapters under one asynchronous face.
 
 use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_driver::{
     AdvisoryHold, AdvisoryKey, AdvisoryOwner, Counters, Error, Loss, Options, Released,
 };
-use pglock_tests::{Database, Server, Session, eventually};
-
-/// No test takes longer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Makes a module of tests of each function: one for each adapter.
-macro_rules! over_both_adapters {
-    ($($test:ident),* $(,)?) => { $(
-        mod $test {
-            use crate::adapter::{Adapter, run};
-
-            #[test]
-            fn over_tokio() {
-                run(super::$test(Adapter::Tokio));
-            }
-
-            #[test]
-            fn over_postgres() {
-                run(super::$test(Adapter::Postgres));
-            }
-        }
-    )* };
-}
-
-/// Runs a test on a runtime that leaves threads behind if they hang.
-pub(crate) fn run(test: impl Future<Output = ()>) {
-    run_boxed(Box::pin(test));
-}
-
-fn run_boxed(test: Pin<Box<dyn Future<Output = ()> + '_>>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(4_096)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
-    runtime.shutdown_background();
-    done.expect("a test that ends");
-}
+pub(crate) use pglock_tests::run;
+use pglock_tests::{Database, Server, Session, blocking, eventually};
 
 /// A new database for a test.
 pub(crate) fn database() -> Database {
@@ -174,11 +135,6 @@ impl Adapter {
             }
         }
     }
-}
-
-/// Runs what blocks on a thread of its own.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("work that does not panic")
 }
 
 impl Locks {

@@ -8,6 +8,7 @@ use pglock_tests::{Database, eventually};
 use tokio::time::timeout;
 
 use crate::adapter::{Adapter, Stranger, arguments, database, ms, options, run};
+use crate::waiting::Races;
 
 over_both_adapters! {
     a_stranger_hands_the_lock_over_in_the_order_of_the_queue,
@@ -158,7 +159,7 @@ async fn times_and_slices_that_pass_at_any_moment_leave_nothing_behind(adapter: 
     let stranger = Stranger::of(&database).await;
     let others = adapter.locks(&database).await;
     let locks = adapter.locks_with(options().slice(ms(2)), &database).await;
-    let (mut late, mut granted) = (0, 0);
+    let mut races = Races::default();
     for step in 0..200_u64 {
         let contended = others.acquire("a").await;
         let request = locks.advisory("a").in_line();
@@ -167,20 +168,9 @@ async fn times_and_slices_that_pass_at_any_moment_leave_nothing_behind(adapter: 
         let eased = span / 4 * u32::try_from(step % 6).unwrap();
         tokio::time::sleep(eased).await;
         drop(contended);
-        match asking.await.unwrap() {
-            Ok(lock) => {
-                granted += 1;
-                drop(lock);
-            }
-            Err(error) => {
-                late += 1;
-                assert_eq!(error, Error::TimedOut(None));
-            }
-        }
+        races.note(asking.await.unwrap());
     }
-    assert!(late > 0, "{granted} were granted, {late} late");
-    stranger.sees(0).await;
-    assert!(locks.finds_free("a").await && others.finds_free("a").await);
+    races.left_nothing_behind(&stranger, [&locks, &others]).await;
 }
 
 async fn an_index_is_built_while_some_wait_in_line(adapter: Adapter) {

@@ -10,7 +10,9 @@
     reason = "these are tests"
 )]
 
-#[macro_use]
+#[macro_use(over_both_adapters)]
+extern crate pglock_tests;
+
 mod adapter;
 
 mod cost;

@@ -7,7 +7,7 @@ use pglock_driver::Error;
 use pglock_tests::eventually;
 use tokio::time::timeout;
 
-use crate::adapter::{Adapter, Stranger, database, ms, options, run};
+use crate::adapter::{Adapter, Lock, Locks, Stranger, database, ms, options, run};
 
 over_both_adapters! {
     a_waiter_has_the_lock_when_it_is_released,
@@ -65,33 +65,50 @@ async fn an_acquire_that_timed_out_leaves_nothing_behind(adapter: Adapter) {
     assert_eq!(stranger.count().await, 0);
 }
 
+/// How acquires ended whose time passed just then, or did not.
+#[derive(Debug, Default)]
+pub(crate) struct Races {
+    late: u32,
+    granted: u32,
+}
+
+impl Races {
+    pub(crate) fn note(&mut self, acquired: Result<Lock, Error>) {
+        match acquired {
+            Ok(_given_back) => self.granted += 1,
+            Err(error) => {
+                self.late += 1;
+                assert_eq!(error, Error::TimedOut(None));
+            }
+        }
+    }
+
+    /// Some were late, and nobody has the lock `a`.
+    pub(crate) async fn left_nothing_behind(self, stranger: &Stranger, handles: [&Locks; 2]) {
+        assert!(self.late > 0, "{self:?}");
+        stranger.sees(0).await;
+        for locks in handles {
+            assert!(locks.finds_free("a").await);
+        }
+    }
+}
+
 /// A time that passes just when the lock is granted is the one that leaks where the server keeps it.
 async fn times_that_pass_at_any_moment_leave_nothing_behind(adapter: Adapter) {
     let database = database();
     let stranger = Stranger::of(&database).await;
     let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
     locks.acquire("a").await.free().await;
-    let (mut late, mut granted) = (0, 0);
+    let mut races = Races::default();
     for step in 0..400_u64 {
         let contended = if step % 2 == 0 { Some(others.acquire("a").await) } else { None };
         let request = locks.advisory("a");
         let span = Duration::from_micros(step % 40 * 50);
         let asking = tokio::spawn(async move { request.acquire_within(span).await });
         drop(contended);
-        match asking.await.unwrap() {
-            Ok(lock) => {
-                granted += 1;
-                drop(lock);
-            }
-            Err(error) => {
-                late += 1;
-                assert_eq!(error, Error::TimedOut(None));
-            }
-        }
+        races.note(asking.await.unwrap());
     }
-    assert!(late > 0, "{granted} were granted, {late} late");
-    stranger.sees(0).await;
-    assert!(locks.finds_free("a").await && others.finds_free("a").await);
+    races.left_nothing_behind(&stranger, [&locks, &others]).await;
 }
 
 #[test]

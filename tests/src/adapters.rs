@@ -1,0 +1,55 @@
+//! How a test is run over both adapters.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+/// No test takes longer, however busy the machine is and whoever has to take turns.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Makes a module of tests of each function: one for each adapter, which the caller knows as an `Adapter` of its own.
+#[macro_export]
+macro_rules! over_both_adapters {
+    ($($test:ident),* $(,)?) => { $(
+        mod $test {
+            use super::Adapter;
+
+            #[test]
+            fn over_tokio() {
+                $crate::run(super::$test(Adapter::Tokio));
+            }
+
+            #[test]
+            fn over_postgres() {
+                $crate::run(super::$test(Adapter::Postgres));
+            }
+        }
+    )* };
+}
+
+/// Runs a test on a runtime that leaves threads behind if they hang.
+///
+/// # Panics
+/// When the test does not end.
+pub fn run(test: impl Future<Output = ()>) {
+    run_boxed(Box::pin(test));
+}
+
+fn run_boxed(test: Pin<Box<dyn Future<Output = ()> + '_>>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4_096)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
+    runtime.shutdown_background();
+    done.expect("a test that ends");
+}
+
+/// Runs what blocks on a thread of its own.
+///
+/// # Panics
+/// When the work does.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("work that does not panic")
+}
