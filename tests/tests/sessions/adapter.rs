@@ -46,9 +46,18 @@ impl Stranger {
 
     /// How many advisory locks are held in this database or waited for.
     pub(crate) async fn count(&self) -> usize {
-        let count = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \
-                     (SELECT oid FROM pg_database WHERE datname = current_database())";
-        self.0.ask(count).await.expect("a number").parse().expect("a number")
+        self.0.ask(&of_locks("count(*)")).await.expect("a number").parse().expect("a number")
+    }
+
+    /// Whether a condition is true of the advisory locks of this database, held or waited for.
+    pub(crate) async fn finds(&self, condition: &str) -> bool {
+        self.says(&of_locks(condition)).await
+    }
+
+    /// Waits until so many wait for an advisory lock.
+    pub(crate) async fn sees_waiting(&self, number: usize) {
+        let waiting = format!("count(*) FILTER (WHERE NOT granted) = {number}");
+        eventually(&format!("{number} wait"), async || self.finds(&waiting).await).await;
     }
 
     /// Waits until so many are.
@@ -59,12 +68,9 @@ impl Stranger {
     /// Ends the session that holds the lock of this name. Others may be in `pg_locks` for a moment, too.
     pub(crate) async fn kills_the_holder(&self, name: &str) {
         let place = arguments(&name.into());
-        let holder = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
-             AND (classid::int8 << 32 | objid::int8) = {place} AND database = \
-             (SELECT oid FROM pg_database WHERE datname = current_database())"
-        );
-        assert!(self.says(&holder).await);
+        let holders = of_locks("pg_terminate_backend(pid)");
+        let of_this_name = "granted AND (classid::int8 << 32 | objid::int8)";
+        assert!(self.says(&format!("{holders} AND {of_this_name} = {place}")).await);
     }
 }
 
@@ -74,6 +80,14 @@ impl Deref for Stranger {
     fn deref(&self) -> &Session {
         &self.0
     }
+}
+
+/// Tells something of the advisory locks of this database alone: tests share a server.
+fn of_locks(what: &str) -> String {
+    format!(
+        "SELECT {what} FROM pg_locks WHERE locktype = 'advisory' AND database = \
+         (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
 }
 
 /// As the server's functions take them.

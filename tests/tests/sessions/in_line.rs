@@ -38,15 +38,6 @@ impl Stranger {
         assert!(self.says(&format!("SELECT pg_advisory_unlock({place})")).await);
     }
 
-    /// Waits until so many wait for an advisory lock.
-    async fn sees_waiting(&self, number: usize) {
-        let waiting = format!(
-            "SELECT count(*) = {number} FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND \
-             database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        );
-        eventually(&format!("{number} wait"), async || self.says(&waiting).await).await;
-    }
-
     async fn sees_connections(&self, number: usize) {
         let open = format!(
             "SELECT count(*) = {number} FROM pg_stat_activity WHERE datname = current_database() \
@@ -205,9 +196,7 @@ async fn more_than_there_are_lines_are_served_all_the_same(adapter: Adapter) {
     for key in 0..5 {
         held.push(locks.advisory(key).in_line().acquire().await.unwrap());
     }
-    let sessions = "SELECT count(DISTINCT pid) = 3 FROM pg_locks WHERE locktype = 'advisory' AND \
-                    database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    assert!(stranger.says(sessions).await);
+    assert!(stranger.finds("count(DISTINCT pid) = 3").await);
     drop(held);
     stranger.sees(0).await;
 }
@@ -222,9 +211,7 @@ fn a_waiter_in_line_that_was_dropped_never_gets_the_lock_and_leaves_the_queue_so
         stranger.sees_connections(2).await;
         let mut waiting = Box::pin(locks.advisory("a").in_line().acquire());
         while timeout(ms(10), &mut waiting).await.is_err() {
-            let queued = "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND \
-                          database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-            if stranger.says(queued).await {
+            if stranger.finds("count(*) FILTER (WHERE NOT granted) = 1").await {
                 break;
             }
         }

@@ -90,9 +90,7 @@ async fn share_one_connection(number: i64, locks: &Locks, stranger: &Stranger) {
         held.push(locks.acquire(key).await);
     }
     assert_eq!(stranger.count().await, held.len());
-    let one = "SELECT count(DISTINCT pid) = 1 FROM pg_locks WHERE locktype = 'advisory' AND \
-               database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    assert!(stranger.says(one).await);
+    assert!(stranger.finds("count(DISTINCT pid) = 1").await);
     assert!(held.iter().all(|lock| lock.is_held()));
     drop(held);
     stranger.sees(0).await;
