@@ -126,6 +126,10 @@ bugs! {
     /// A statement that waits in line for an advisory lock is told that its time has passed, and has the lock. The
     /// world's to make.
     Leaks,
+    /// A notification that comes before the refusal it makes void is forgotten.
+    Deaf,
+    /// The bell of a place goes on ringing when nobody waits there any more.
+    BellRingsOn,
     /// A challenger waits two leases: safe, but too slow.
     TwoLeases,
     /// A waiter lets two more polls pass before it looks again: safe, but too slow.
@@ -147,6 +151,8 @@ impl Bug {
                 | Self::M53
                 | Self::M55
                 | Self::Leaks
+                | Self::Deaf
+                | Self::BellRingsOn
         )
     }
 }

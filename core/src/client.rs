@@ -25,6 +25,7 @@ mod receiving;
 mod sending;
 
 use crate::advisory::family::Family;
+use crate::advisory::unlocked;
 use crate::bugs::{Bug, made};
 use crate::config::{Config, ConfigError, Timing};
 use crate::context::Context;
@@ -276,7 +277,13 @@ impl Client {
     /// that is not for this client changes nothing.
     pub fn handle_notification(&mut self, session: SessionId, payload: &str, now: Instant) {
         self.advance(now);
-        let name = self.hints.name(payload).filter(|_| self.sessions.knows(session));
+        if !self.sessions.knows(session) {
+            return;
+        }
+        if let Some(place) = unlocked(payload) {
+            self.advisory.common.hint(place, self.now);
+        }
+        let name = self.hints.name(payload);
         let name = name.and_then(|name| LockName::new(name).ok());
         if let Some(name) = name.filter(|name| self.watched.contains(name)) {
             self.with_row(&name, |row, context| row.hint(context.now));

@@ -55,6 +55,10 @@ pub struct Config {
     /// default a server has room for some 6,400 among all that it locks, and when they are used up others
     /// fail, too.
     pub advisory_places: usize,
+    /// Whether each grant of an advisory lock draws a fencing token while the lock is held, from the sequence that the
+    /// leases of the same table draw from; no. The sequence must be there
+    /// ([`Statement::CreateTable`](crate::Statement::CreateTable)).
+    pub advisory_tokens: bool,
     /// How long a statement waits at most that [waits in line](crate::AdvisoryRequest::in_line) for an advisory lock,
     /// in whole milliseconds; 500 ms, and never more than a third of `silence`. It must be less than the server's
     /// `deadlock_timeout`, 1 s by default: `CREATE INDEX CONCURRENTLY` waits for such a statement, and one that runs
@@ -89,6 +93,7 @@ impl Default for Config {
             work_sessions: 2,
             silence: Duration::from_secs(15),
             advisory_places: 1_000,
+            advisory_tokens: false,
             slice: Duration::from_millis(500),
             lines: 16,
             hints: true,

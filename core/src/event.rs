@@ -25,6 +25,9 @@ pub enum Event {
     AdvisoryAcquired {
         /// Which.
         lock: LockId,
+        /// The fencing token that was drawn for it, if [they are drawn](crate::Config::advisory_tokens). Those who share
+        /// what one session holds, and all takes of one owner in one mode, share the token, too.
+        token: Option<Token>,
     },
     /// The acquire waits for another client; told once per holder.
     Waiting {
@@ -117,7 +120,7 @@ impl Event {
     pub const fn lock(&self) -> Option<LockId> {
         match self {
             Self::Acquired { lock, .. }
-            | Self::AdvisoryAcquired { lock }
+            | Self::AdvisoryAcquired { lock, .. }
             | Self::Waiting { lock, .. }
             | Self::Renewed { lock, .. }
             | Self::Amended { lock }

@@ -5,8 +5,10 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 
+use crate::advisory::CHANNEL;
 use crate::identity::Rvn;
 use crate::schema;
 use crate::statement::{Query, Statement};
@@ -22,6 +24,8 @@ pub struct Sql {
     pub(crate) evict: String,
     pub(crate) mark: String,
     pub(crate) listen: String,
+    /// The sequence of the fencing tokens.
+    pub(crate) tokens: Arc<str>,
     pub(crate) read_one: String,
     pub(crate) read_all: String,
     pub(crate) create_table: String,
@@ -41,7 +45,8 @@ impl Sql {
     #[must_use]
     pub fn new(table: &Table) -> Self {
         let locks = table.to_sql();
-        let next_token = format!("nextval({})", literal(&table.relation("_token")));
+        let tokens = table.relation("_token");
+        let next_token = format!("nextval({})", literal(&tokens));
         Self {
             acquire: acquire(&locks, &next_token),
             release: release(&locks, &tell(table)),
@@ -49,7 +54,8 @@ impl Sql {
             amend: amend(&locks),
             evict: evict(&locks, &tell(table)),
             mark: mark(&locks),
-            listen: format!("LISTEN {}", quote(table.name())),
+            listen: listen(table),
+            tokens: tokens.into(),
             read_one: read(&locks, "l.name = $1::text", ""),
             read_all: read(
                 &locks,
@@ -115,6 +121,12 @@ fn tell(table: &Table) -> String {
     format!(
         "CASE WHEN l.waiter IS NULL THEN true ELSE pg_notify({channel}, l.waiter || ' ' || l.name) IS NOT NULL END"
     )
+}
+
+/// Both families, by one statement.
+fn listen(table: &Table) -> String {
+    let block = format!("BEGIN LISTEN {}; LISTEN {CHANNEL}; END", quote(table.name()));
+    format!("DO {}", literal(&block))
 }
 
 fn release(locks: &str, tell: &str) -> String {

@@ -231,7 +231,7 @@ impl Statement {
             Self::Read(Read::All { prefix }) => {
                 Query { text: &sql.read_all, params: vec![Param::Text(prefix.as_str().into())] }
             }
-            Self::Advisory(advisory) => advisory.query(),
+            Self::Advisory(advisory) => advisory.query(sql),
             Self::CreateTable => Query { text: &sql.create_table, params: vec![] },
             Self::CheckTable => Query { text: &sql.check_table, params: vec![] },
             Self::DropTable => Query { text: &sql.drop_table, params: vec![] },

@@ -7,14 +7,14 @@ use futures::channel::{mpsc, oneshot};
 use pglock_core as core;
 use pglock_core::{AdvisoryRequest, Amendment, Answer, Counters, Holder, Question};
 
-use crate::belief::Belief;
+use crate::advisory::AdvisoryHold;
 use crate::error::Error;
 use crate::hold::Hold;
 
 /// What handles ask of the loop. Whoever gets one and drops it has answered [`Error::Closed`].
 pub(crate) enum Ask {
     Acquire(Ticket, core::Request, mpsc::UnboundedSender<Progress<Hold>>),
-    AcquireAdvisory(Ticket, AdvisoryRequest, mpsc::UnboundedSender<Progress<Belief>>),
+    AcquireAdvisory(Ticket, AdvisoryRequest, mpsc::UnboundedSender<Progress<AdvisoryHold>>),
     Cancel(Ticket),
     Release(Ticket),
     Heartbeat(Ticket, Reply<()>),

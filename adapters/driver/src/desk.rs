@@ -11,9 +11,10 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use pglock_core::{
     Amendment, Answer, AskError, Client, Command, CommandId, Event, Grant, Instant, LockId,
-    Outcome, Output, Question, QuestionId, ServerError, SessionId, SessionKind,
+    Outcome, Output, Question, QuestionId, ServerError, SessionId, SessionKind, Token,
 };
 
+use crate::advisory::AdvisoryHold;
 use crate::ask::{Ask, Progress, Reply, Ticket};
 use crate::belief::{Belief, Ending};
 use crate::clock::Clock;
@@ -116,8 +117,9 @@ impl Desk {
                 self.asked(ticket, asker, asked);
             }
             Ask::AcquireAdvisory(ticket, request, progress) => {
+                let asker = Asker::Advisory(request.key.clone(), request.mode, progress);
                 let asked = self.client.acquire_advisory(request, self.clock.now());
-                self.asked(ticket, Asker::Advisory(progress), asked);
+                self.asked(ticket, asker, asked);
             }
             Ask::Cancel(ticket) => self.cancel(ticket),
             Ask::Release(ticket) => self.release(ticket),
@@ -197,7 +199,7 @@ impl Desk {
     fn tell(&mut self, event: Event) {
         match event {
             Event::Acquired { lock, grant } => self.acquired(lock, grant),
-            Event::AdvisoryAcquired { lock } => self.acquired_advisory(lock),
+            Event::AdvisoryAcquired { lock, token } => self.acquired_advisory(lock, token),
             Event::Waiting { lock, holder } => {
                 if let Some(party) = self.locks.get(&lock) {
                     party.waits_for(holder);
@@ -246,15 +248,16 @@ impl Desk {
         party.stage = Stage::Holding(Holding::new(Held::Lease(hold), ending));
     }
 
-    fn acquired_advisory(&mut self, lock: LockId) {
+    fn acquired_advisory(&mut self, lock: LockId, token: Option<Token>) {
         // If it has been lost since, there is no such moment, and the event that says so follows.
         let valid_until = self.client.valid_until(lock).unwrap_or_default();
         let Some(party) = self.locks.get_mut(&lock) else { return };
-        let Stage::Asking(Asker::Advisory(progress)) = &party.stage else { return };
+        let Stage::Asking(Asker::Advisory(key, mode, progress)) = &party.stage else { return };
         let clock = Arc::clone(&self.clock);
         let (belief, ending) = Belief::new(valid_until, Loss::SessionEnded, clock);
-        report(progress, Progress::Granted(belief.clone()));
-        party.stage = Stage::Holding(Holding::new(Held::Advisory(belief), ending));
+        let hold = AdvisoryHold::new(key.clone(), *mode, token, belief);
+        report(progress, Progress::Granted(hold.clone()));
+        party.stage = Stage::Holding(Holding::new(Held::Advisory(hold), ending));
     }
 
     fn amended(&mut self, lock: LockId, result: &Result<(), Error>) {

@@ -163,6 +163,12 @@ impl Options {
         self.with(|config| config.advisory_places = places)
     }
 
+    /// Whether each grant of an advisory lock draws a [fencing token](crate::AdvisoryHold::token), from the sequence of the
+    /// lease table ([`Options::table`]), which must be there; no by default.
+    pub fn advisory_tokens(self, drawn: bool) -> Self {
+        self.with(|config| config.advisory_tokens = drawn)
+    }
+
     /// How long a statement waits at most that waits [in line](crate::AdvisoryRequest::in_line) for an advisory lock;
     /// 500 ms by default. It must be less than the server's `deadlock_timeout`.
     pub fn slice(self, slice: Duration) -> Self {
@@ -265,7 +271,7 @@ macro_rules! offer_options {
             poll(::core::time::Duration), longest_lease(::core::time::Duration),
             foreign($crate::Foreign), patience(::core::time::Duration),
             backoff($crate::Backoff), work_sessions(usize), hints(bool),
-            silence(::core::time::Duration), advisory_places(usize), slice(::core::time::Duration),
+            silence(::core::time::Duration), advisory_places(usize), advisory_tokens(bool), slice(::core::time::Duration),
             lines(usize), config($crate::Config),
             check_table(bool), create_table(bool), identity($crate::Identity), seed(u64),
         }

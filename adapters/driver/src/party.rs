@@ -5,8 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use futures::channel::{mpsc, oneshot};
-use pglock_core::{Holder, Instant, LockName};
+use pglock_core::{AdvisoryKey, AdvisoryMode, Holder, Instant, LockName};
 
+use crate::advisory::AdvisoryHold;
 use crate::ask::{Progress, Reply, Ticket};
 use crate::belief::{Belief, Ending};
 use crate::error::{Error, Loss};
@@ -27,7 +28,7 @@ pub(crate) enum Stage {
 /// Whoever waits for a lock of either family.
 pub(crate) enum Asker {
     Lease(LockName, mpsc::UnboundedSender<Progress<Hold>>),
-    Advisory(mpsc::UnboundedSender<Progress<Belief>>),
+    Advisory(AdvisoryKey, AdvisoryMode, mpsc::UnboundedSender<Progress<AdvisoryHold>>),
 }
 
 pub(crate) struct Holding {
@@ -44,7 +45,7 @@ pub(crate) type NewData = Option<Arc<[u8]>>;
 /// What is held.
 pub(crate) enum Held {
     Lease(Hold),
-    Advisory(Belief),
+    Advisory(AdvisoryHold),
 }
 
 impl Party {
@@ -70,7 +71,7 @@ impl Party {
     pub(crate) fn waits_for(&self, holder: Holder) {
         match &self.stage {
             Stage::Asking(Asker::Lease(_, progress)) => report(progress, Progress::Waiting(holder)),
-            Stage::Asking(Asker::Advisory(_)) | Stage::Holding(_) | Stage::Cancelled => {}
+            Stage::Asking(Asker::Advisory(..)) | Stage::Holding(_) | Stage::Cancelled => {}
         }
     }
 
@@ -91,7 +92,7 @@ impl Asker {
     pub(crate) fn refuse(self, error: Error) {
         match self {
             Self::Lease(_, progress) => report(&progress, Progress::Refused(error)),
-            Self::Advisory(progress) => report(&progress, Progress::Refused(error)),
+            Self::Advisory(_, _, progress) => report(&progress, Progress::Refused(error)),
         }
     }
 }
@@ -132,7 +133,7 @@ impl Deref for Held {
     fn deref(&self) -> &Belief {
         match self {
             Self::Lease(hold) => hold,
-            Self::Advisory(belief) => belief,
+            Self::Advisory(hold) => hold,
         }
     }
 }

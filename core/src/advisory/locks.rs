@@ -8,7 +8,7 @@ use super::AdvisoryPlace;
 use super::post::Post;
 use super::request::AdvisoryRequest;
 use super::spot::{Spot, Verdict};
-use super::statement::{Advisory, Call, answered, entered};
+use super::statement::{Advisory, Answer, Call, answered, entered};
 use super::waiter::Waiter;
 use crate::bugs::{Bug, made};
 use crate::config::Config;
@@ -30,6 +30,8 @@ pub(crate) struct AdvisoryLocks {
     locks: BTreeMap<LockId, AdvisoryPlace>,
     /// Places where somebody has a lock.
     held: BTreeSet<AdvisoryPlace>,
+    /// Places where somebody waits for what others do.
+    watched: BTreeSet<AdvisoryPlace>,
     work: Schedule<AdvisoryPlace>,
     timers: Schedule<AdvisoryPlace>,
 }
@@ -49,6 +51,7 @@ impl AdvisoryLocks {
             spots: BTreeMap::new(),
             locks: BTreeMap::new(),
             held: BTreeSet::new(),
+            watched: BTreeSet::new(),
             work: Schedule::new(),
             timers: Schedule::new(),
         }
@@ -130,6 +133,11 @@ impl AdvisoryLocks {
         self.spots.len()
     }
 
+    /// Whether somebody waits for what others do, and is not in line for it.
+    pub(crate) fn watches(&self) -> bool {
+        !self.watched.is_empty()
+    }
+
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.spots.is_empty()
@@ -190,12 +198,16 @@ impl AdvisoryLocks {
         match outcome {
             Outcome::Rows(rows) => match call {
                 Call::Enter => self.enter(&rows, context),
-                Call::Look | Call::Try(..) | Call::Take(..) | Call::Unlock(..) => {
-                    match answered(&rows) {
-                        Some(yes) => self.hear(call, yes, context),
-                        None => Fate::GiveUp(LossCause::Robbed),
-                    }
-                }
+                Call::Look
+                | Call::Try(..)
+                | Call::Ring(..)
+                | Call::RingOn(..)
+                | Call::Take(..)
+                | Call::Unlock(..)
+                | Call::Quiet(_) => match answered(call, &rows) {
+                    Some(answer) => self.hear(call, answer, context),
+                    None => Fate::GiveUp(LossCause::Robbed),
+                },
             },
             Outcome::Failed(error) => self.fail(call, &error, context),
             Outcome::Lost => Fate::GiveUp(LossCause::SessionEnded),
@@ -216,23 +228,21 @@ impl AdvisoryLocks {
         }
     }
 
-    fn hear(&mut self, call: Call, yes: bool, context: &mut Context<'_>) -> Fate {
+    fn hear(&mut self, call: Call, answer: Answer, context: &mut Context<'_>) -> Fate {
         self.post.heard();
         let late = self.post.valid_until(context.config).is_some_and(|until| until <= context.now);
-        let verdict = match call {
-            Call::Try(..) | Call::Take(..) if late => return Fate::GiveUp(LossCause::SessionEnded),
-            Call::Enter => Verdict::Sound,
-            Call::Look => {
-                self.tell_renewed(context);
-                Verdict::Sound
-            }
-            Call::Try(place, _) | Call::Take(place, ..) | Call::Unlock(place, _) => {
-                self.with_spot(place, |spot| spot.answered(yes, context)).unwrap_or(Verdict::Sound)
-            }
-        };
+        if late && call.takes().is_some() {
+            return Fate::GiveUp(LossCause::SessionEnded);
+        }
+        if call == Call::Look {
+            self.tell_renewed(context);
+        }
+        let verdict = call
+            .place()
+            .and_then(|place| self.with_spot(place, |spot| spot.answered(answer, context)));
         match verdict {
-            Verdict::Sound => Fate::Keep,
-            Verdict::Robbed => Fate::GiveUp(LossCause::Robbed),
+            Some(Verdict::Robbed) => Fate::GiveUp(LossCause::Robbed),
+            Some(Verdict::Sound) | None => Fate::Keep,
         }
     }
 
@@ -244,17 +254,34 @@ impl AdvisoryLocks {
             }
             Call::Look => Fate::Keep,
             Call::Take(..) if error.standing() == Standing::RowLocked => {
-                self.hear(call, false, context)
+                self.hear(call, Answer::No, context)
             }
             // Only its end frees what it will not.
-            Call::Unlock(..) if error.standing() == Standing::Refused => {
+            Call::Unlock(..) | Call::Quiet(_) if error.standing() == Standing::Refused => {
                 Fate::GiveUp(LossCause::SessionEnded)
             }
-            Call::Try(place, _) | Call::Take(place, ..) | Call::Unlock(place, _) => {
+            Call::Try(place, _)
+            | Call::Ring(place, _)
+            | Call::RingOn(place, _)
+            | Call::Take(place, ..)
+            | Call::Unlock(place, _)
+            | Call::Quiet(place) => {
                 self.with_spot(place, |spot| spot.failed(error, context));
                 Fate::Keep
             }
         }
+    }
+
+    /// Somebody has unlocked a place.
+    pub(crate) fn hint(&mut self, place: AdvisoryPlace, now: Instant) {
+        if self.watched.contains(&place) {
+            self.with_spot(place, |spot| spot.hint(now));
+        }
+    }
+
+    /// Somebody may have unlocked any place.
+    pub(crate) fn hint_all(&mut self, now: Instant) {
+        self.watched.clone().into_iter().for_each(|place| self.hint(place, now));
     }
 
     /// The server says why there is no session. If that is for good, those who have had no answer yet are told.
@@ -323,13 +350,18 @@ impl AdvisoryLocks {
         let Some(spot) = self.spots.get(&place) else { return };
         self.work.set(&place, spot.work_due());
         self.timers.set(&place, spot.timer());
-        if spot.is_held() {
-            self.held.insert(place);
-        } else {
-            self.held.remove(&place);
-        }
+        note(&mut self.held, place, spot.is_held());
+        note(&mut self.watched, place, spot.is_watched());
         if spot.is_forgettable() {
             self.spots.remove(&place);
         }
+    }
+}
+
+fn note(places: &mut BTreeSet<AdvisoryPlace>, place: AdvisoryPlace, belongs: bool) {
+    if belongs {
+        places.insert(place);
+    } else {
+        places.remove(&place);
     }
 }

@@ -22,4 +22,5 @@ pub use mapping::KeyMapping;
 pub(crate) use mapping::fnv1a;
 pub use request::{AdvisoryMode, AdvisoryRequest, OwnerId};
 pub use statement::{Advisory, Call};
+pub(crate) use statement::{CHANNEL, unlocked};
 pub use transaction::TransactionLock;

@@ -105,7 +105,7 @@ impl Post {
     pub(super) fn enter(&mut self, session: SessionId, context: &mut Context<'_>) -> Advisory {
         let mark = context.numbers.draw().as_i64();
         self.stage = Stage::Entering { session, mark, sent: context.now };
-        Advisory { mark, call: Call::Enter }
+        Advisory { mark, tokens: false, call: Call::Enter }
     }
 
     /// What the session is like. It is not used if it is unfit.
@@ -132,7 +132,7 @@ impl Post {
         if call == Call::Look {
             self.put_off_look(context);
         }
-        Some(Advisory { mark, call })
+        Some(Advisory { mark, tokens: context.config.advisory_tokens, call })
     }
 
     /// There is no need to look now: a look is sent, or something else while nothing is held.

@@ -10,6 +10,9 @@
 //! | held     | unlocking fails with an error      | doubtful                                      |
 //! | doubtful | it is unlocked, or was not held    | free                                          |
 //! | any      | the session ends                   | free                                          |
+//!
+//! The bell of the place, by which others know that somebody waits here for a notification, goes the same way: it rings
+//! with a try that is refused, and is quieted by a grant, or when nobody waits any more.
 
 mod answers;
 
@@ -25,6 +28,7 @@ use crate::bugs::{Bug, made};
 use crate::context::Context;
 use crate::error::{Failure, ServerError};
 use crate::event::Event;
+use crate::identity::Token;
 use crate::output::LockId;
 use crate::request::AskError;
 use crate::time::Instant;
@@ -42,7 +46,10 @@ pub(super) struct Spot {
     leaving: Vec<Take>,
     exclusive: Side,
     shared: Side,
+    bell: Side,
     errand: Option<Errand>,
+    /// The lock was unlocked since the statement on its way was sent.
+    told: bool,
     /// An error that those who were asked for hear of once it is settled what it left behind.
     trouble: Option<ServerError>,
     next_try: Instant,
@@ -55,9 +62,10 @@ struct Take {
     lock: LockId,
     taker: Taker,
     mode: AdvisoryMode,
+    token: Option<Token>,
 }
 
-/// What the session holds in one mode.
+/// What the session holds in one mode, or of the bell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Side {
     Free,
@@ -69,8 +77,10 @@ enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Errand {
     Try(AdvisoryMode),
+    Ring(AdvisoryMode),
     Take(AdvisoryMode),
     Unlock(AdvisoryMode),
+    Quiet,
 }
 
 /// What an answer says of the session.
@@ -91,7 +101,9 @@ impl Spot {
             leaving: Vec::new(),
             exclusive: Side::Free,
             shared: Side::Free,
+            bell: Side::Free,
             errand: None,
+            told: false,
             trouble: None,
             next_try: Instant::from_nanos(0),
             failures: 0,
@@ -199,6 +211,13 @@ impl Spot {
             && self.leaving.is_empty()
             && self.errand.is_none()
             && self.is_free()
+            && self.bell == Side::Free
+    }
+
+    /// Whether somebody waits here for what others do.
+    pub(super) fn is_watched(&self) -> bool {
+        let refused = |waiter: &Waiter| waiter.answered && waiter.waits_its_turn();
+        self.wants_bell() && (self.bell != Side::Free || self.queue.iter().any(refused))
     }
 
     /// When the server is to be asked next.
@@ -271,7 +290,17 @@ impl Spot {
             }
             Side::Held | Side::Free => None,
         });
-        unlock.or_else(|| Some((self.attempt()?, self.next_try)))
+        unlock.or_else(|| self.quiet()).or_else(|| Some((self.attempt()?, self.next_try)))
+    }
+
+    fn quiet(&self) -> Option<(Errand, Instant)> {
+        match self.bell {
+            Side::Doubtful => Some((Errand::Quiet, self.next_try)),
+            Side::Held if !self.wants_bell() && !made(Bug::BellRingsOn) => {
+                Some((Errand::Quiet, Instant::from_nanos(0)))
+            }
+            Side::Held | Side::Free => None,
+        }
     }
 
     /// Whoever only tries is not kept waiting by those who could have the lock together with it.
@@ -281,7 +310,19 @@ impl Spot {
         Some(if self.in_line && patient { Errand::Take(mode) } else { Errand::Try(mode) })
     }
 
+    /// Whether somebody waits here whom a notification would help.
+    fn wants_bell(&self) -> bool {
+        let patient = self.queue.iter().any(Waiter::waits_its_turn);
+        patient && self.head().is_some() && !self.in_line
+    }
+
     // What happens.
+
+    /// Somebody has unlocked the place, or may have without being heard.
+    pub(super) fn hint(&mut self, now: Instant) {
+        self.told = true;
+        self.next_try = self.next_try.min(now);
+    }
 
     pub(super) fn on_time(&mut self, context: &mut Context<'_>) {
         let now = context.now;
@@ -293,13 +334,22 @@ impl Spot {
     /// What the server is asked now.
     pub(super) fn call(&mut self, place: AdvisoryPlace, context: &Context<'_>) -> Option<Call> {
         let (errand, _) = self.next_errand().filter(|(_, due)| *due <= context.now)?;
+        let errand = self.with_bell(errand, context);
         self.errand = Some(errand);
         Some(match errand {
             Errand::Unlock(_) if made(Bug::M49) => Call::Unlock(place, AdvisoryMode::Shared),
             Errand::Unlock(mode) => Call::Unlock(place, mode),
+            Errand::Quiet => Call::Quiet(place),
             Errand::Try(mode) => {
                 self.mark_asked();
                 Call::Try(place, mode)
+            }
+            Errand::Ring(mode) => {
+                self.mark_asked();
+                match self.bell {
+                    Side::Held => Call::RingOn(place, mode),
+                    Side::Free | Side::Doubtful => Call::Ring(place, mode),
+                }
             }
             Errand::Take(mode) => {
                 self.mark_asked();
@@ -308,9 +358,23 @@ impl Spot {
         })
     }
 
+    /// Whoever waits leaves the bell ringing; there is no use in it while no notification is heard.
+    fn with_bell(&self, errand: Errand, context: &Context<'_>) -> Errand {
+        let rings = self.bell == Side::Held || context.mark.is_some() && self.wants_bell();
+        match errand {
+            Errand::Try(mode) if rings => Errand::Ring(mode),
+            Errand::Try(_)
+            | Errand::Ring(_)
+            | Errand::Take(_)
+            | Errand::Unlock(_)
+            | Errand::Quiet => errand,
+        }
+    }
+
     fn mark_asked(&mut self) {
         let together = self.admissible();
         self.queue.iter_mut().take(together).for_each(|waiter| waiter.asked = true);
+        self.told = false;
     }
 
     /// The server cannot be reached: whoever has never had an answer is told at once. Behind a lock of this very
@@ -357,11 +421,8 @@ impl Spot {
 
     /// Admits whoever may share what the session holds, and tells tries that they would have to wait.
     fn proceed(&mut self, context: &mut Context<'_>) {
-        while self
-            .head()
-            .is_some_and(|head| self.side(head.mode) == Side::Held && self.is_in_use(head.mode))
-        {
-            self.admit(context);
+        while let Some(token) = self.shareable() {
+            self.admit(token, context);
         }
         let mut room = 0..self.admissible();
         let kept_out = |waiter: &Waiter| {
@@ -371,9 +432,16 @@ impl Spot {
         self.dismiss(kept_out, context);
     }
 
-    fn admit(&mut self, context: &mut Context<'_>) {
+    /// The token of what the session holds, if the one who waits longest may share it.
+    fn shareable(&self) -> Option<Option<Token>> {
+        let mode = self.head()?.mode;
+        let take = self.takes.iter().find(|take| take.mode == mode)?;
+        (self.side(mode) == Side::Held).then_some(take.token)
+    }
+
+    fn admit(&mut self, token: Option<Token>, context: &mut Context<'_>) {
         let Some(Waiter { lock, taker, mode, .. }) = self.queue.pop_front() else { return };
-        self.takes.push(Take { lock, taker, mode });
-        context.tell(Event::AdvisoryAcquired { lock });
+        self.takes.push(Take { lock, taker, mode, token });
+        context.tell(Event::AdvisoryAcquired { lock, token });
     }
 }

@@ -5,12 +5,17 @@
 //! that is another's: behind a pooler that mixes transactions, and after `DISCARD ALL`, the mark is another's or
 //! gone.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{AdvisoryMode, AdvisoryPlace};
+use super::{AdvisoryMode, AdvisoryPlace, fnv1a};
+use crate::identity::Token;
 use crate::output::Outcome;
+use crate::sql::Sql;
 use crate::statement::{Query, timeout};
 use crate::value::{Param, Row, Value};
 
@@ -20,53 +25,142 @@ use crate::value::{Param, Row, Value};
 pub struct Advisory {
     /// The session's mark.
     pub mark: i64,
+    /// Whether a grant draws a fencing token.
+    pub tokens: bool,
     /// What is asked.
     pub call: Call,
 }
 
 /// What a session is asked. Answers NULL, and does nothing, if it carries another mark.
+///
+/// Whoever takes a lock is answered the fencing token that was drawn for it, 0 if none was to be; [`Call::BUSY`] if it
+/// is another's, and [`Call::RINGS`] if besides its bell rings for this session.
+///
+/// A place's bell is a shared lock at a place of its own. It rings as long as somebody waits for a notification, so that
+/// an unlock knows whether to send one: on the channel `pglock_advisory`, which costs a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "a table of five")]
+#[expect(clippy::exhaustive_enums, reason = "a table of eight")]
 pub enum Call {
     /// Marks the session. Answers whether it carried no mark, whether its server is a primary, and whether
     /// that server's advisory locks are real: one taken and freed by this very statement is seen in `pg_locks`.
     Enter,
-    /// Takes a lock if it can be had at once. Answers whether it is held now.
+    /// Takes a lock if it can be had at once.
     Try(AdvisoryPlace, AdvisoryMode),
-    /// Takes a lock, and waits for it in the server's queue for so long at most, in whole milliseconds. Answers
-    /// `true`; if the time passes it fails with 55P03, and nothing is held.
+    /// The same; if it cannot be had, rings the bell and tries once more, since whoever unlocked between the two may not
+    /// have heard it.
+    Ring(AdvisoryPlace, AdvisoryMode),
+    /// The same for a session whose bell rings already. It is quiet after a grant.
+    RingOn(AdvisoryPlace, AdvisoryMode),
+    /// Takes a lock, and waits for it in the server's queue for so long at most, in whole milliseconds. If the time
+    /// passes it fails with 55P03, and nothing is held.
     Take(AdvisoryPlace, AdvisoryMode, Duration),
-    /// Frees a lock. Answers whether it was held.
+    /// Frees a lock, and notifies those for whom its bell rings. Answers whether it was held.
     Unlock(AdvisoryPlace, AdvisoryMode),
+    /// Quiets the bell of a place. Answers whether it rang for this session.
+    Quiet(AdvisoryPlace),
     /// Answers `true`.
     Look,
 }
+
+/// What a notification of an unlock is sent on.
+pub(crate) const CHANNEL: &str = "pglock_advisory";
 
 const ENTER: &str = "SELECT nullif(current_setting('pglock.session', true), '') IS NULL, \
     set_config('pglock.session', $1::int8::text, false) IS NOT NULL AND NOT pg_is_in_recovery(), \
     CASE WHEN pg_try_advisory_xact_lock($1::int8) THEN EXISTS (SELECT FROM pg_locks \
       WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted) ELSE false END";
 
-const LOOK: &str =
-    "SELECT CASE WHEN current_setting('pglock.session', true) = $1::int8::text THEN true END";
-
-macro_rules! text {
-    ($function:literal, $arguments:literal) => {
+macro_rules! marked {
+    ($($text:expr),*) => {
         concat!(
             "SELECT CASE WHEN current_setting('pglock.session', true) = $1::int8::text THEN ",
-            $function,
-            $arguments,
+            $($text,)*
             " END"
         )
     };
 }
 
-macro_rules! texts {
-    ($place:expr, $function:literal) => {
+macro_rules! bell {
+    ($first:literal, $second:literal) => {
+        concat!("(", $first, "::int8::int4, ", $second, "::int8::int4)")
+    };
+}
+
+const LOOK: &str = marked!("true");
+
+const QUIET: &str = marked!("pg_advisory_unlock_shared", bell!("$2", "$3"));
+
+/// The text for the place's space, whose arguments begin with the third, and those that come after it.
+macro_rules! at {
+    ($place:expr, $text:ident, $($function:literal),*) => {
         match $place {
-            AdvisoryPlace::Bigint(_) => text!($function, "($2::int8)"),
-            AdvisoryPlace::Pair(..) => text!($function, "($2::int8::int4, $3::int8::int4)"),
+            AdvisoryPlace::Bigint(_) => {
+                $text!($($function),*; "($3::int8)", "$4", "$5")
+            }
+            AdvisoryPlace::Pair(..) => {
+                $text!($($function),*; "($3::int8::int4, $4::int8::int4)", "$5", "$6")
+            }
         }
+    };
+}
+
+/// Drawn while the lock is held. No sequence, no token.
+macro_rules! token {
+    () => {
+        "coalesce(nextval(nullif($2::text, '')::regclass), 0)"
+    };
+}
+
+macro_rules! try_ {
+    ($try:literal; $place:literal, $first:literal, $second:literal) => {
+        marked!("CASE WHEN ", $try, $place, " THEN ", token!(), " ELSE -1 END")
+    };
+}
+
+/// The bell cannot ring just when somebody has unlocked and listens for it.
+macro_rules! ring {
+    ($try:literal; $place:literal, $first:literal, $second:literal) => {
+        marked!(
+            "CASE WHEN ",
+            $try,
+            $place,
+            " THEN ",
+            token!(),
+            " WHEN pg_try_advisory_lock_shared",
+            bell!($first, $second),
+            " THEN \
+                CASE WHEN NOT ",
+            $try,
+            $place,
+            " THEN -2 \
+                  WHEN pg_advisory_unlock_shared",
+            bell!($first, $second),
+            " THEN ",
+            token!(),
+            " END \
+              WHEN ",
+            $try,
+            $place,
+            " THEN ",
+            token!(),
+            " ELSE -1 END"
+        )
+    };
+}
+
+macro_rules! ring_on {
+    ($try:literal; $place:literal, $first:literal, $second:literal) => {
+        marked!(
+            "CASE WHEN NOT ",
+            $try,
+            $place,
+            " THEN -2 \
+              WHEN pg_advisory_unlock_shared",
+            bell!($first, $second),
+            " THEN ",
+            token!(),
+            " END"
+        )
     };
 }
 
@@ -74,53 +168,111 @@ macro_rules! texts {
 /// but no lock of the session: hence the first of the two. The second is had without waiting, and `pg_sleep` hears of
 /// a time-out that came with the grant, before there is anything to leave behind.
 macro_rules! take {
-    ($xact:literal, $session:literal, $arguments:literal) => {
-        concat!(
-            "SELECT CASE WHEN current_setting('pglock.session', true) = $1::int8::text THEN \
-             CASE WHEN set_config('lock_timeout', $2::text, true) IS NOT NULL THEN CASE WHEN ",
+    ($xact:literal, $session:literal; $place:literal, $slice:literal, $none:literal) => {
+        marked!(
+            "CASE WHEN set_config('lock_timeout', ",
+            $slice,
+            "::text, true) IS NOT NULL THEN CASE WHEN ",
             $xact,
-            $arguments,
-            " IS NOT NULL THEN CASE WHEN pg_sleep(0) IS NOT NULL THEN ",
+            $place,
+            " IS NOT NULL THEN CASE WHEN pg_sleep(0) IS NOT NULL THEN CASE WHEN ",
             $session,
-            $arguments,
-            " IS NOT NULL END END END END"
+            $place,
+            " IS NOT NULL THEN ",
+            token!(),
+            " END END END END"
         )
     };
 }
 
-macro_rules! takes {
-    ($place:expr, $xact:literal, $session:literal) => {
-        match $place {
-            AdvisoryPlace::Bigint(_) => take!($xact, $session, "($3::int8)"),
-            AdvisoryPlace::Pair(..) => take!($xact, $session, "($3::int8::int4, $4::int8::int4)"),
-        }
+/// Whoever waits has rung before its last try, so that an unlock after that try finds the bell ringing.
+macro_rules! unlock {
+    ($unlock:literal; $place:literal, $first:literal, $second:literal) => {
+        marked!(
+            "CASE WHEN NOT ",
+            $unlock,
+            $place,
+            " THEN false \
+              WHEN pg_try_advisory_xact_lock",
+            bell!($first, $second),
+            " THEN true \
+              ELSE pg_notify('pglock_advisory', $2::text) IS NOT NULL END"
+        )
     };
 }
 
 impl Advisory {
-    pub(crate) fn query(&self) -> Query<'static> {
+    pub(crate) fn query<'a>(&self, sql: &'a Sql) -> Query<'a> {
         let mut params = vec![int(self.mark)];
-        params.extend(self.call.slice().map(timeout));
-        params.extend(self.call.place().into_iter().flat_map(arguments));
+        match self.call {
+            Call::Enter | Call::Look => {}
+            Call::Try(place, _) => {
+                params.push(self.sequence(sql));
+                params.extend(arguments(place));
+            }
+            Call::Ring(place, _) | Call::RingOn(place, _) => {
+                params.push(self.sequence(sql));
+                params.extend(arguments(place));
+                params.extend(arguments(place.bell()));
+            }
+            Call::Take(place, _, slice) => {
+                params.push(self.sequence(sql));
+                params.extend(arguments(place));
+                params.push(timeout(slice));
+            }
+            Call::Unlock(place, _) => {
+                params.push(Param::Text(place.notification().into()));
+                params.extend(arguments(place));
+                params.extend(arguments(place.bell()));
+            }
+            Call::Quiet(place) => params.extend(arguments(place.bell())),
+        }
         Query { text: self.call.text(), params }
+    }
+
+    fn sequence(&self, sql: &Sql) -> Param {
+        Param::Text(if self.tokens { Arc::clone(&sql.tokens) } else { "".into() })
     }
 }
 
 impl Call {
+    /// The answer to whoever would take a lock that is another's.
+    pub const BUSY: i64 = -1;
+
+    /// The same, and that its bell rings for the session.
+    pub const RINGS: i64 = -2;
+
     const fn text(self) -> &'static str {
         match self {
             Self::Enter => ENTER,
             Self::Look => LOOK,
-            Self::Try(place, AdvisoryMode::Exclusive) => texts!(place, "pg_try_advisory_lock"),
-            Self::Try(place, AdvisoryMode::Shared) => texts!(place, "pg_try_advisory_lock_shared"),
+            Self::Quiet(_) => QUIET,
+            Self::Try(place, AdvisoryMode::Exclusive) => at!(place, try_, "pg_try_advisory_lock"),
+            Self::Try(place, AdvisoryMode::Shared) => {
+                at!(place, try_, "pg_try_advisory_lock_shared")
+            }
+            Self::Ring(place, AdvisoryMode::Exclusive) => at!(place, ring, "pg_try_advisory_lock"),
+            Self::Ring(place, AdvisoryMode::Shared) => {
+                at!(place, ring, "pg_try_advisory_lock_shared")
+            }
+            Self::RingOn(place, AdvisoryMode::Exclusive) => {
+                at!(place, ring_on, "pg_try_advisory_lock")
+            }
+            Self::RingOn(place, AdvisoryMode::Shared) => {
+                at!(place, ring_on, "pg_try_advisory_lock_shared")
+            }
             Self::Take(place, AdvisoryMode::Exclusive, _) => {
-                takes!(place, "pg_advisory_xact_lock", "pg_advisory_lock")
+                at!(place, take, "pg_advisory_xact_lock", "pg_advisory_lock")
             }
             Self::Take(place, AdvisoryMode::Shared, _) => {
-                takes!(place, "pg_advisory_xact_lock_shared", "pg_advisory_lock_shared")
+                at!(place, take, "pg_advisory_xact_lock_shared", "pg_advisory_lock_shared")
             }
-            Self::Unlock(place, AdvisoryMode::Exclusive) => texts!(place, "pg_advisory_unlock"),
-            Self::Unlock(place, AdvisoryMode::Shared) => texts!(place, "pg_advisory_unlock_shared"),
+            Self::Unlock(place, AdvisoryMode::Exclusive) => {
+                at!(place, unlock, "pg_advisory_unlock")
+            }
+            Self::Unlock(place, AdvisoryMode::Shared) => {
+                at!(place, unlock, "pg_advisory_unlock_shared")
+            }
         }
     }
 
@@ -129,7 +281,24 @@ impl Call {
     pub const fn place(self) -> Option<AdvisoryPlace> {
         match self {
             Self::Enter | Self::Look => None,
-            Self::Try(place, _) | Self::Take(place, ..) | Self::Unlock(place, _) => Some(place),
+            Self::Try(place, _)
+            | Self::Ring(place, _)
+            | Self::RingOn(place, _)
+            | Self::Take(place, ..)
+            | Self::Unlock(place, _)
+            | Self::Quiet(place) => Some(place),
+        }
+    }
+
+    /// Whether it takes a lock, in this mode.
+    #[must_use]
+    pub const fn takes(self) -> Option<AdvisoryMode> {
+        match self {
+            Self::Try(_, mode)
+            | Self::Ring(_, mode)
+            | Self::RingOn(_, mode)
+            | Self::Take(_, mode, _) => Some(mode),
+            Self::Enter | Self::Look | Self::Unlock(..) | Self::Quiet(_) => None,
         }
     }
 
@@ -137,7 +306,43 @@ impl Call {
     pub(crate) const fn slice(self) -> Option<Duration> {
         match self {
             Self::Take(.., slice) => Some(slice),
-            Self::Enter | Self::Look | Self::Try(..) | Self::Unlock(..) => None,
+            Self::Enter
+            | Self::Look
+            | Self::Try(..)
+            | Self::Ring(..)
+            | Self::RingOn(..)
+            | Self::Unlock(..)
+            | Self::Quiet(_) => None,
+        }
+    }
+}
+
+impl AdvisoryPlace {
+    /// Where the bell of this place stands: at a pair that hardly anybody uses. Should somebody, a waiter may have to
+    /// wait for its next poll, and an unlock may notify nobody.
+    #[must_use]
+    pub fn bell(self) -> Self {
+        let [a, b, c, d, e, f, g, h] = fnv1a(self.notification().as_bytes()).to_be_bytes();
+        Self::Pair(i32::from_be_bytes([a, b, c, d]), i32::from_be_bytes([e, f, g, h]))
+    }
+
+    /// The payload of a notification that this place was unlocked.
+    #[must_use]
+    pub fn notification(self) -> String {
+        match self {
+            Self::Bigint(number) => format!("advisory {number}"),
+            Self::Pair(first, second) => format!("advisory {first} {second}"),
+        }
+    }
+}
+
+/// The place that a notification tells of, if it is one of an unlock.
+pub(crate) fn unlocked(payload: &str) -> Option<AdvisoryPlace> {
+    let numbers = payload.strip_prefix("advisory ")?;
+    match numbers.split_once(' ') {
+        None => numbers.parse().ok().map(AdvisoryPlace::Bigint),
+        Some((first, second)) => {
+            Some(AdvisoryPlace::Pair(first.parse().ok()?, second.parse().ok()?))
         }
     }
 }
@@ -178,10 +383,25 @@ impl Outcome {
     }
 }
 
-/// The answer to any other call; `None` if it is that of another session, or of another statement.
-pub(super) fn answered(rows: &[Row]) -> Option<bool> {
-    match rows.first()?.0.as_slice() {
-        [Value::Bool(answer)] => Some(*answer),
+/// The answer to any other call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is done; a lock that was taken has this token.
+    Yes(Option<Token>),
+    No,
+    /// The lock is another's, and its bell rings.
+    Rings,
+}
+
+/// `None` if it is that of another session, or of another statement.
+pub(super) fn answered(call: Call, rows: &[Row]) -> Option<Answer> {
+    match (call.takes(), rows.first()?.0.as_slice()) {
+        (Some(_), [Value::Int8(0)]) => Some(Answer::Yes(None)),
+        (Some(_), [Value::Int8(Call::BUSY)]) => Some(Answer::No),
+        (Some(_), [Value::Int8(Call::RINGS)]) => Some(Answer::Rings),
+        (Some(_), [Value::Int8(token @ 1..)]) => Some(Answer::Yes(Some(Token::new(*token)))),
+        (None, [Value::Bool(true)]) => Some(Answer::Yes(None)),
+        (None, [Value::Bool(false)]) => Some(Answer::No),
         _ => None,
     }
 }

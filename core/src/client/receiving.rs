@@ -67,6 +67,7 @@ impl Client {
                 for name in watched {
                     self.with_row(&name, |row, context| row.look_again(context.now));
                 }
+                self.advisory.common.hint_all(self.now);
             }
             Outcome::Failed(_) | Outcome::Lost => self.rest_from_hints(),
         }

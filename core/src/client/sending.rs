@@ -137,7 +137,8 @@ impl Client {
     }
 
     fn listen_due(&self) -> Option<Instant> {
-        self.hints.due().filter(|_| !self.watched.is_empty())
+        let watches = !self.watched.is_empty() || self.advisory.common.watches();
+        self.hints.due().filter(|_| watches && self.config.hints)
     }
 
     pub(super) fn send(

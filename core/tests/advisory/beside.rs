@@ -35,7 +35,9 @@ fn well(command: &Command) -> Vec<Row> {
         Statement::Advisory(advisory) if advisory.call == Call::Enter => {
             return vec![bools(&[true, true, true])];
         }
+        Statement::Advisory(advisory) if advisory.call.takes().is_some() => vec![int(0)],
         Statement::Advisory(_) => return vec![bools(&[true])],
+        Statement::Listen => return vec![],
         other => panic!("{other:?}"),
     };
     vec![Row(row)]
@@ -131,17 +133,32 @@ fn outcome(command: &Command, step: u32) -> Outcome {
     let Statement::Advisory(_) = command.statement() else { return Outcome::Rows(well(command)) };
     match call_of(command) {
         _ if step > 150 => Outcome::Lost,
-        call if call == try_(2, EXCLUSIVE) => Outcome::Rows(vec![bools(&[false])]),
-        call if call == try_(3, EXCLUSIVE) => failed("57014"),
+        call if call == try_(2, EXCLUSIVE) => taken(Call::BUSY),
+        Call::Ring(place, _) | Call::RingOn(place, _) if place == 2.into() => taken(Call::RINGS),
+        call if call.takes().is_some() && call.place() == Some(3.into()) => failed("57014"),
         call if call == unlock(3, EXCLUSIVE) && step.is_multiple_of(2) => failed("57014"),
         _ => Outcome::Rows(well(command)),
     }
 }
 
+fn taken(answer: i64) -> Outcome {
+    Outcome::Rows(vec![Row(vec![Value::Int8(answer)])])
+}
+
 #[test]
 fn a_client_whose_clock_is_set_back_does_the_same() {
     let usual = history(Duration::ZERO);
-    for what in ["AdvisoryAcquired", "Look", "Unlock", "Lost", "TimedOut", "Renewed", "Renew("] {
+    for what in [
+        "AdvisoryAcquired",
+        "Look",
+        "Unlock",
+        "Lost",
+        "TimedOut",
+        "Renewed",
+        "Renew(",
+        "RingOn",
+        "Quiet",
+    ] {
         assert!(usual.iter().any(|line| line.contains(what)), "no {what}: {usual:#?}");
     }
     assert_eq!(history(secs(1_000)), usual);

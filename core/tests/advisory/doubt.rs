@@ -218,7 +218,10 @@ fn whoever_waits_for_what_is_in_doubt_is_served_after_it_is_settled() {
     rig.answer(&command, failed("57014"));
     rig.grant(unlock(1, EXCLUSIVE));
     rig.grant(try_(1, EXCLUSIVE));
-    assert_eq!(rig.events(), [released(lock), Event::AdvisoryAcquired { lock: waiter }]);
+    assert_eq!(
+        rig.events(),
+        [released(lock), Event::AdvisoryAcquired { lock: waiter, token: None }]
+    );
 }
 
 /// An owner tries to have alone what it shares: the hold that it has is not what is in doubt.

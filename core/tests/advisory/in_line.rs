@@ -79,7 +79,7 @@ fn a_slice_leaves_time_for_its_answer() {
         rig.pass(expected + (silence / 3).min(secs(5)) - millis(1));
         assert_eq!(rig.closed, []);
         rig.say(&command, true);
-        assert_eq!(rig.events()[0], Event::AdvisoryAcquired { lock });
+        assert_eq!(rig.events()[0], Event::AdvisoryAcquired { lock, token: None });
         assert!(rig.valid_for(lock).is_some());
     }
 }

@@ -95,7 +95,7 @@ fn the_arguments_of_a_call_are_its_place() {
         let command = rig.expect(Call::Try(place, EXCLUSIVE));
         let params = command.query().params;
         let numbers: Vec<_> = arguments.into_iter().map(|n| Param::Int8(Some(n))).collect();
-        assert_eq!(params[1..], numbers);
+        assert_eq!(params[2..], numbers);
         rig.say(&command, false);
         rig.events();
     }

@@ -127,7 +127,7 @@ fn a_call_that_does_not_find_its_mark_shows_that_all_is_gone() {
         vec![],
         vec![Row(vec![])],
         vec![bools(&[true, true])],
-        vec![Row(vec![Value::Int8(1)])],
+        vec![Row(vec![Value::Int8(-3)])],
     ] {
         for call in ["try", "unlock", "look"] {
             let mut rig = Rig::new();

@@ -6,6 +6,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod bells;
 mod beside;
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,4 +20,5 @@ mod loss;
 mod rig;
 mod snapshots;
 mod stacking;
+mod tokens;
 mod waiting;

@@ -2,7 +2,8 @@
 
 use pglock_core::{
     Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryRequest, AskError, Call, Command,
-    Event, LockId, LossCause, OwnerId, Row, ServerError, Severity, Statement, Value, Wait,
+    Event, LockId, LossCause, OwnerId, Row, ServerError, SessionId, Severity, Statement, Value,
+    Wait,
 };
 
 pub(crate) use crate::common::{Door, Rig, error, failed, millis, secs};
@@ -62,8 +63,19 @@ impl Rig {
         command
     }
 
+    /// What is answered if a lock was taken or not, or something else is so or not.
     pub(crate) fn say(&mut self, command: &Command, yes: bool) {
-        self.rows(command, vec![bools(&[yes])]);
+        let answer = match (call_of(command).takes(), yes) {
+            (Some(_), true) => Value::Int8(0),
+            (Some(_), false) => Value::Int8(Call::BUSY),
+            (None, yes) => Value::Bool(yes),
+        };
+        self.rows(command, vec![Row(vec![answer])]);
+    }
+
+    /// The lock is another's, and its bell rings.
+    pub(crate) fn say_rings(&mut self, command: &Command) {
+        self.rows(command, vec![Row(vec![Value::Int8(Call::RINGS)])]);
     }
 
     pub(crate) fn null(&mut self, command: &Command) {
@@ -119,6 +131,27 @@ impl Rig {
         self.hold_as(None, key, EXCLUSIVE)
     }
 
+    /// Waits for a lock that is another's until the client listens for its unlock. Answers the try that rings the bell.
+    pub(crate) fn waits_and_listens(&mut self, key: i64) -> Command {
+        self.ask_as(ANN, key, EXCLUSIVE, Wait::ForEver);
+        self.enter();
+        let try_ = self.expect(try_(key, EXCLUSIVE));
+        self.say(&try_, false);
+        let listen = self.command();
+        assert_eq!(listen.statement(), &Statement::Listen);
+        self.rows(&listen, vec![]);
+        self.expect(Call::Ring(key.into(), EXCLUSIVE))
+    }
+
+    /// The session that listens, which was opened last.
+    pub(crate) fn ears(&self) -> SessionId {
+        self.opened.last().unwrap().0
+    }
+
+    pub(crate) fn hears(&mut self, payload: &str) {
+        self.client.handle_notification(self.ears(), payload, self.now);
+    }
+
     /// A rig whose session is open and holds nothing.
     pub(crate) fn open(mut self) -> Self {
         let lock = self.first(99);
@@ -144,7 +177,7 @@ impl Rig {
     /// These were told that they have their locks, and nothing else was told.
     pub(crate) fn acquired(&mut self, locks: &[LockId]) {
         let told: Vec<Event> =
-            locks.iter().map(|lock| Event::AdvisoryAcquired { lock: *lock }).collect();
+            locks.iter().map(|lock| Event::AdvisoryAcquired { lock: *lock, token: None }).collect();
         assert_eq!(self.events(), told);
         for lock in locks {
             assert!(self.client.valid_until(*lock).is_some_and(|until| until > self.now));

@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use pglock_core::{
-    Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AskError, Call, Command, Failure, OwnerId,
-    Param, Sql, Statement, Table, Unfit, Wait,
+    Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AskError, Call, Command, Config, Failure,
+    OwnerId, Param, Sql, Statement, Table, Unfit, Wait,
 };
 
 use crate::common::check;
@@ -22,12 +22,15 @@ fn sql() {
     for place in places {
         for mode in [EXCLUSIVE, SHARED] {
             let take = Call::Take(place, mode, millis(500));
-            calls.extend([Call::Try(place, mode), take, Call::Unlock(place, mode)]);
+            calls.extend([Call::Try(place, mode), Call::Ring(place, mode)]);
+            calls.extend([Call::RingOn(place, mode), take, Call::Unlock(place, mode)]);
         }
+        calls.push(Call::Quiet(place));
     }
     let mut text = String::new();
     for call in calls {
-        let statement = Statement::Advisory(Advisory { mark: 7, call });
+        let tokens = matches!(call, Call::Take(..));
+        let statement = Statement::Advisory(Advisory { mark: 7, tokens, call });
         let query = sql.query(&statement);
         let params: Vec<_> = query
             .params
@@ -46,6 +49,10 @@ fn transitions() {
         ("waiting, asked", waiting),
         ("waiting, between two tries", resting),
         ("waiting behind an own lock", queued),
+        ("waiting, the bell being rung", ringing),
+        ("waiting, between two tries, bell ringing", rung),
+        ("waiting, asked, bell ringing", ringing_on),
+        ("cancelled, the bell being quieted", quieting),
         ("waiting in line", in_line),
         ("held in line", held_in_line),
         ("trying", trying),
@@ -76,6 +83,29 @@ fn resting(rig: &mut Rig) -> Command {
     let command = waiting(rig);
     rig.say(&command, false);
     command
+}
+
+/// On a client that listens, which those of the table do not.
+fn ringing(rig: &mut Rig) -> Command {
+    *rig = Rig::with(Config::default());
+    rig.waits_and_listens(1)
+}
+
+fn rung(rig: &mut Rig) -> Command {
+    let command = ringing(rig);
+    rig.say_rings(&command);
+    command
+}
+
+fn ringing_on(rig: &mut Rig) -> Command {
+    rung(rig);
+    rig.until(Call::RingOn(1.into(), EXCLUSIVE))
+}
+
+fn quieting(rig: &mut Rig) -> Command {
+    rung(rig);
+    rig.cancel(rig.last.unwrap());
+    rig.expect(Call::Quiet(1.into()))
 }
 
 fn queued(rig: &mut Rig) -> Command {
@@ -154,6 +184,10 @@ fn cancelled(rig: &mut Rig) -> Command {
 const HAPPENINGS: &[(&str, Happening)] = &[
     ("true", |rig, command, _| answer(rig, command, true)),
     ("false", |rig, command, _| answer(rig, command, false)),
+    ("busy, and the bell rings", |rig, command, _| {
+        rig.say_rings(command);
+        true
+    }),
     ("another mark", |rig, command, _| {
         rig.null(command);
         true
@@ -179,8 +213,11 @@ fn ask(rig: &mut Rig, owner: Option<OwnerId>, mode: AdvisoryMode, wait: Wait) ->
 
 /// Of a session that is marked, whether it is fit.
 fn answer(rig: &mut Rig, command: &Command, yes: bool) -> bool {
-    let row = if call_of(command) == Call::Enter { bools(&[yes; 3]) } else { bools(&[yes]) };
-    rig.rows(command, vec![row]);
+    if call_of(command) == Call::Enter {
+        rig.rows(command, vec![bools(&[yes; 3])]);
+    } else {
+        rig.say(command, yes);
+    }
     true
 }
 
@@ -190,6 +227,9 @@ const fn name(statement: &Statement) -> &'static str {
         Statement::Advisory(Advisory { call: Call::Look, .. }) => "look",
         Statement::Advisory(Advisory { call: Call::Try(_, EXCLUSIVE), .. }) => "try",
         Statement::Advisory(Advisory { call: Call::Try(..), .. }) => "try shared",
+        Statement::Advisory(Advisory { call: Call::Ring(..), .. }) => "ring",
+        Statement::Advisory(Advisory { call: Call::RingOn(..), .. }) => "try, bell ringing",
+        Statement::Advisory(Advisory { call: Call::Quiet(_), .. }) => "quiet",
         Statement::Advisory(Advisory { call: Call::Take(_, EXCLUSIVE, _), .. }) => "take",
         Statement::Advisory(Advisory { call: Call::Take(..), .. }) => "take shared",
         Statement::Advisory(Advisory { call: Call::Unlock(_, EXCLUSIVE), .. }) => "unlock",

@@ -65,7 +65,10 @@ fn locks_of_nobody_in_particular_exclude_each_other() {
     rig.release(first);
     rig.grant(unlock(1, EXCLUSIVE));
     rig.grant(try_(1, EXCLUSIVE));
-    assert_eq!(rig.events(), [released(first), Event::AdvisoryAcquired { lock: second }]);
+    assert_eq!(
+        rig.events(),
+        [released(first), Event::AdvisoryAcquired { lock: second, token: None }]
+    );
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn those_who_share_go_on_when_the_one_between_them_gives_up() {
             rig.cancel(alone);
             Event::Cancelled { lock: alone }
         };
-        assert_eq!(rig.events(), [gone, Event::AdvisoryAcquired { lock: later }]);
+        assert_eq!(rig.events(), [gone, Event::AdvisoryAcquired { lock: later, token: None }]);
         rig.silent();
     }
 }
@@ -334,7 +337,7 @@ fn a_lock_asked_for_while_it_is_given_back_is_taken_anew() {
     rig.silent();
     rig.say(&command, true);
     rig.grant(try_(1, EXCLUSIVE));
-    let told = [again, third].map(|lock| Event::AdvisoryAcquired { lock });
+    let told = [again, third].map(|lock| Event::AdvisoryAcquired { lock, token: None });
     assert_eq!(rig.events(), [vec![released(first)], told.to_vec()].concat());
     rig.release(again);
     assert_eq!(rig.event(), released(again));

@@ -38,7 +38,7 @@ fn a_try_or_a_probe_is_busy_if_somebody_else_has_the_lock() {
 #[test]
 fn a_waiter_asks_again_and_again_with_the_spread_of_the_poll() {
     let mut config = Config::default();
-    config.poll = millis(800);
+    (config.poll, config.hints) = (millis(800), false);
     let mut rig = Rig::with(config).open();
     let lock = rig.ask(1, Wait::ForEver);
     let mut gaps = Vec::new();
@@ -59,7 +59,7 @@ fn a_waiter_asks_again_and_again_with_the_spread_of_the_poll() {
 #[test]
 fn a_poll_is_never_slower_than_half_the_patience() {
     let mut config = Config::default();
-    config.poll = secs(1_000);
+    (config.poll, config.hints) = (secs(1_000), false);
     let mut rig = Rig::with(config).open();
     rig.ask(1, Wait::ForEver);
     let command = rig.expect(try_(1, EXCLUSIVE));

@@ -13,7 +13,7 @@ const BUDGET: u64 = 10_000;
 const ATTEMPTS: u32 = 2_000;
 
 /// Which oracles are meant to see a bug.
-const BUGS: [(Bug, &[&str]); 10] = [
+const BUGS: [(Bug, &[&str]); 13] = [
     (Bug::M47, &["O5", "O7"]),
     (Bug::M48, &["O3", "O7"]),
     (Bug::M49, &["O3", "O5", "O7"]),
@@ -23,11 +23,14 @@ const BUGS: [(Bug, &[&str]); 10] = [
     (Bug::M53, &["O3", "O7"]),
     (Bug::M54, &["O3"]),
     (Bug::M55, &["O3"]),
+    (Bug::M41, &["O5"]),
     (Bug::Leaks, &["O5", "O7"]),
+    (Bug::Deaf, &["O5"]),
+    (Bug::BellRingsOn, &["O5"]),
 ];
 
 /// Two mistakes of which one might hide the other.
-const PAIRS: [(Bug, Bug); 5] = [
+const PAIRS: [(Bug, Bug); 6] = [
     // What is left behind, and what would be noticed of it.
     (Bug::M47, Bug::M48),
     (Bug::M48, Bug::M49),
@@ -35,6 +38,8 @@ const PAIRS: [(Bug, Bug); 5] = [
     // A session that is gone, and what would tell.
     (Bug::M50, Bug::M53),
     (Bug::M52, Bug::M53),
+    // A notification that is missed, and whoever relies on it.
+    (Bug::Deaf, Bug::M41),
 ];
 
 #[test]

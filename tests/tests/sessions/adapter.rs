@@ -65,6 +65,15 @@ impl Stranger {
         eventually(&format!("{count} are held"), async || self.count().await == count).await;
     }
 
+    pub(crate) async fn takes(&self, name: &str) {
+        self.execute(&format!("SELECT pg_advisory_lock({})", arguments(&name.into()))).await;
+    }
+
+    pub(crate) async fn gives_back(&self, name: &str) {
+        let place = arguments(&name.into());
+        assert!(self.says(&format!("SELECT pg_advisory_unlock({place})")).await);
+    }
+
     /// Ends the session that holds the lock of this name. Others may be in `pg_locks` for a moment, too.
     pub(crate) async fn kills_the_holder(&self, name: &str) {
         let place = arguments(&name.into());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use pglock_core::{AdvisoryKey, AdvisoryMode};
+use pglock_core::{AdvisoryKey, AdvisoryMode, Token};
 
 use crate::belief::Belief;
 
@@ -14,12 +14,18 @@ use crate::belief::Belief;
 pub struct AdvisoryHold {
     key: AdvisoryKey,
     mode: AdvisoryMode,
+    token: Option<Token>,
     belief: Belief,
 }
 
 impl AdvisoryHold {
-    pub(crate) const fn new(key: AdvisoryKey, mode: AdvisoryMode, belief: Belief) -> Self {
-        Self { key, mode, belief }
+    pub(crate) const fn new(
+        key: AdvisoryKey,
+        mode: AdvisoryMode,
+        token: Option<Token>,
+        belief: Belief,
+    ) -> Self {
+        Self { key, mode, token, belief }
     }
 
     /// Where the lock stands, and its name if it has one.
@@ -32,6 +38,14 @@ impl AdvisoryHold {
     #[must_use]
     pub const fn mode(&self) -> AdvisoryMode {
         self.mode
+    }
+
+    /// The fencing token that was drawn while the lock was held, if [they are drawn](crate::Options::advisory_tokens):
+    /// later than any that was drawn for it before. Those who share what one handle holds, and all takes of one owner
+    /// in one mode, share the token.
+    #[must_use]
+    pub const fn token(&self) -> Option<Token> {
+        self.token
     }
 }
 
@@ -48,6 +62,7 @@ impl fmt::Debug for AdvisoryHold {
         f.debug_struct("AdvisoryHold")
             .field("key", &self.key)
             .field("mode", &self.mode)
+            .field("token", &self.token)
             .field("held", &self.is_held())
             .finish_non_exhaustive()
     }

@@ -49,8 +49,8 @@ impl AdvisoryRequest {
 
     /// Waits in the server's own queue, on a connection of its own, which then holds the lock until it is given back:
     /// the lock is handed over at once, to those who wait there in the order of their coming, whoever gives it
-    /// back. By default it is asked for every [`Options::poll`](crate::Options::poll) on the one connection that
-    /// all share.
+    /// back. By default it waits on the one connection that all share: to be told of the unlock by another
+    /// handle, or for the next [`Options::poll`](crate::Options::poll).
     ///
     /// The wait is cut into [slices](crate::Options::slice), and with each the place in the queue is lost;
     /// `CREATE INDEX CONCURRENTLY` waits for a slice at most. What these locks hold or await already goes on as it

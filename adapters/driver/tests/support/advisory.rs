@@ -1,18 +1,16 @@
-//! The server's side of advisory locks, in memory: sessions, their marks, and what they hold.
+//! The server's side of advisory locks, in memory: the testkit's model, and a stranger to it.
 
-use std::collections::BTreeMap;
-
-use pglock_core::{Advisory, AdvisoryMode, AdvisoryPlace, Call, Severity, SqlState};
-use pglock_driver::{AdvisoryKey, Outcome, Row, ServerError, Value};
-use pglock_testkit::advisory::{Answer, Command, Level, Session, Table, Want};
+use pglock_core::{Advisory, AdvisoryMode, Statement};
+use pglock_driver::{AdvisoryKey, Outcome};
+use pglock_testkit::advisory::{Answer, Command, Level, Session, Want};
+use pglock_testkit::lockspace::Server;
 
 /// A session that no handle knows of.
 const STRANGER: Session = 0;
 
 #[derive(Default)]
 pub(crate) struct Sessions {
-    table: Table,
-    marks: BTreeMap<Session, i64>,
+    server: Server,
     last: Session,
 }
 
@@ -23,86 +21,36 @@ impl Sessions {
     }
 
     pub(crate) fn end(&mut self, session: Session) {
-        self.marks.remove(&session);
-        self.table.end(session);
+        self.server.end(session);
     }
 
     pub(crate) fn execute(&mut self, session: Session, statement: Advisory) -> Outcome {
-        let Advisory { mark, call } = statement;
-        if call == Call::Enter {
-            return self.enter(session, mark);
-        }
-        if self.marks.get(&session) != Some(&mark) {
-            return row([Value::Null]);
-        }
-        match call {
-            Call::Enter | Call::Look => row([Value::Bool(true)]),
-            Call::Try(place, mode) => self.answer(session, Command::Try(want(place, mode))),
-            Call::Take(place, mode, _) => self.answer(session, Command::Take(want(place, mode))),
-            Call::Unlock(place, mode) => self.answer(session, Command::Unlock(place, mode)),
-        }
-    }
-
-    /// The lock that shows that there are such is free again with the statement.
-    fn enter(&mut self, session: Session, mark: i64) -> Outcome {
-        let place = AdvisoryPlace::Bigint(mark);
-        let want = Want { place, mode: AdvisoryMode::Exclusive, level: Level::Transaction };
-        let real = self.answer(session, Command::Try(want));
-        if matches!(real, Outcome::Failed(_)) {
-            return real;
-        }
-        let unmarked = self.marks.insert(session, mark).is_none();
-        row([Value::Bool(unmarked), Value::Bool(true), Value::Bool(true)])
-    }
-
-    fn answer(&mut self, session: Session, command: Command) -> Outcome {
-        match self.table.execute(session, command).answer {
-            Answer::Granted | Answer::Unlocked => row([Value::Bool(true)]),
-            Answer::Busy | Answer::NotHeld => row([Value::Bool(false)]),
-            Answer::Failed(failure) => Outcome::Failed(ServerError {
-                severity: Severity::Error,
-                sqlstate: SqlState::new(failure.sqlstate()),
-                message: format!("{failure:?}"),
-            }),
-            answer @ (Answer::Queued | Answer::Done | Answer::Unread | _) => {
-                panic!("{answer:?}, but nobody waits here")
-            }
-        }
+        self.server.execute(session, &Statement::Advisory(statement))
     }
 
     /// Somebody resets all sessions, as a pooler does with `DISCARD ALL`.
     pub(crate) fn discard_all(&mut self) {
-        let sessions: Vec<_> = std::mem::take(&mut self.marks).into_keys().collect();
-        for session in sessions {
-            self.table.execute(session, Command::DiscardAll);
-        }
+        (0..=self.last).for_each(|session| self.server.discard(session));
     }
 
     /// A stranger tries to take the lock alone.
     pub(crate) fn taken_by_stranger(&mut self, key: &str) -> bool {
-        let want = want(AdvisoryKey::from(key).place(), AdvisoryMode::Exclusive);
-        self.table.execute(STRANGER, Command::Try(want)).answer == Answer::Granted
+        let place = AdvisoryKey::from(key).place();
+        let want = Want { place, mode: AdvisoryMode::Exclusive, level: Level::Session };
+        self.server.command(STRANGER, Command::Try(want)) == Answer::Granted
     }
 
     pub(crate) fn freed_by_stranger(&mut self) {
-        self.table.execute(STRANGER, Command::UnlockAll);
+        self.server.command(STRANGER, Command::UnlockAll);
     }
 
     /// From now on there is room for so many locks.
     pub(crate) fn limit(&mut self, capacity: usize) {
-        self.table = std::mem::take(&mut self.table).with_capacity(capacity);
+        self.server = std::mem::take(&mut self.server).with_room(capacity);
     }
 
     /// How many locks sessions of handles hold.
     pub(crate) fn held(&self) -> usize {
-        self.table.entries().iter().filter(|entry| entry.session != STRANGER).count()
+        self.server.entries().iter().filter(|entry| entry.session != STRANGER).count()
     }
-}
-
-fn row<const N: usize>(values: [Value; N]) -> Outcome {
-    Outcome::Rows(vec![Row(values.to_vec())])
-}
-
-const fn want(place: AdvisoryPlace, mode: AdvisoryMode) -> Want {
-    Want { place, mode, level: Level::Session }
 }

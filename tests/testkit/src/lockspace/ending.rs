@@ -73,7 +73,7 @@ impl World {
             if let Some(lock) = self.processes[client].lives.locks.keys().next() {
                 return broken("O3", format!("w{who} {lock:?} has had no terminal event"));
             }
-            if self.processes[client].sessions.len() > 1 {
+            if self.processes[client].sessions.len() > 1 + usize::from(self.plan.config.hints) {
                 return broken("O5", format!("w{who} keeps connections that nobody needs"));
             }
             let reading = self.read_clock(client);

@@ -1,12 +1,15 @@
 //! What the oracles see when a client has come to rest: its belief against what its session really holds.
 
-use pglock_core::{Instant, LockId};
+use pglock_core::{AdvisoryMode, AdvisoryPlace, Instant, LockId};
 
 use super::network::session;
 use super::person::Life;
 use super::server::Kind;
-use super::world::World;
+use super::world::{Happening, World};
 use crate::oracle::{Verdict, broken};
+
+/// More than a client needs for all that it may do before.
+const ROUND_TRIPS: u64 = 64;
 
 impl World {
     pub(super) fn look(&mut self, client: usize) -> Verdict {
@@ -22,7 +25,8 @@ impl World {
         if process.client.held_advisory().count() != held {
             return broken("O3", format!("w{} holds what nobody was told of", process.who));
         }
-        if process.sessions.len() > 1 + self.plan.config.lines {
+        let config = &self.plan.config;
+        if process.sessions.len() > 1 + config.lines + usize::from(config.hints) {
             return broken("O5", format!("w{} has more connections than it may have", process.who));
         }
         Ok(())
@@ -63,6 +67,25 @@ impl World {
                 format!("w{who} believes in {lock:?}, which its session holds {count} times"),
             ),
         }
+    }
+
+    /// Where nothing goes wrong, whoever is notified of an unlock makes use of it, long before it would have looked again.
+    pub(super) fn expect_prompt(&mut self, place: AdvisoryPlace) {
+        let since = self.now;
+        let all_well = self.plan.is_calm() && self.plan.kind == Kind::Real;
+        if all_well && self.server.is_free(place) {
+            let soon = since + self.plan.faults.usual_delay * ROUND_TRIPS;
+            self.queue.plan(soon + self.plan.granularity, Happening::Prompt { place, since });
+        }
+    }
+
+    pub(super) fn check_prompt(&self, place: AdvisoryPlace, since: u64) -> Verdict {
+        let taken = self.taken.get(&place).is_some_and(|at| *at >= since);
+        let rings = |link| self.server.count(session(link), place.bell(), AdvisoryMode::Shared) > 0;
+        if !taken && (0..self.links.len()).any(rings) {
+            return broken("O5", format!("L1: {place} is free, and who waits for it sleeps"));
+        }
+        Ok(())
     }
 
     fn check_fake(&self, who: usize, lock: LockId, life: &Life) -> Verdict {

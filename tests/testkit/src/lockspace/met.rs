@@ -18,6 +18,12 @@ coincidences! {
     Stacked,
     /// A lock was granted that nobody wanted any more.
     GrantUnwanted,
+    /// A session was refused a lock, and left the bell of its place ringing.
+    Rung,
+    /// A client that was told of an unlock tried at once.
+    WokenByUnlock,
+    /// A bell was quieted since nobody waited any more.
+    Quieted,
     /// A name was turned down because another stands at its place.
     NameClash,
     /// An owner that shares a lock was not let wait to have it alone.

@@ -8,7 +8,7 @@ use pglock_core::{
 };
 
 use super::met::Coincidence;
-use super::server::{Kind, SLICE_PASSED, answered, pretend, stray};
+use super::server::{Kind, SLICE_PASSED, is_grant, pretend, stray};
 use super::world::{Happening, World};
 use crate::server::advisory::Session;
 
@@ -30,6 +30,8 @@ pub(super) struct Link {
     pub(super) robbed: bool,
     /// The client has been told so.
     pub(super) told_robbed: bool,
+    /// The server's session is told of unlocks.
+    pub(super) listening: bool,
     /// The flight whose statement waits in line at the server, and until when.
     pub(super) waits: Option<(usize, u64)>,
     /// The try that failed last, as long as nothing else was answered.
@@ -78,6 +80,7 @@ impl World {
             ended: None,
             robbed: false,
             told_robbed: false,
+            listening: false,
             waits: None,
             failed_try: None,
             standby,
@@ -167,6 +170,7 @@ impl World {
             Some(outcome) => self.answer(flight, outcome),
             None => self.wait(flight),
         }
+        self.notify();
     }
 
     /// An error says nothing about whether the lock was taken; only that a slice has passed means that it was not.
@@ -182,11 +186,8 @@ impl World {
 
     /// The statement waits in line until it is woken, or its slice has passed.
     fn wait(&mut self, flight: usize) {
-        let slice = call(&self.flights[flight].statement).and_then(|call| match call {
-            Call::Take(_, _, slice) => u64::try_from(slice.as_nanos()).ok(),
-            Call::Enter | Call::Look | Call::Try(..) | Call::Unlock(..) => None,
-        });
-        let until = self.now + slice.unwrap_or_default();
+        let Some(Call::Take(_, _, slice)) = call(&self.flights[flight].statement) else { return };
+        let until = self.now + u64::try_from(slice.as_nanos()).unwrap_or_default();
         self.links[self.flights[flight].link].waits = Some((flight, until));
         self.queue.plan(until, Happening::SlicePasses { flight });
     }
@@ -207,8 +208,9 @@ impl World {
             if let Some((flight, _)) = flight {
                 self.reached.met(Coincidence::HandedOver);
                 let leaks = made(Bug::Leaks) && self.tape.below(2) == 0;
-                let late = || Outcome::Failed(stray(SLICE_PASSED));
-                self.answer(flight, if leaks { late() } else { answered(true) });
+                let handed = self.server.handed(self.plan.config.advisory_tokens);
+                let late = Outcome::Failed(stray(SLICE_PASSED));
+                self.answer(flight, if leaks { late } else { handed });
             }
         }
     }
@@ -216,9 +218,12 @@ impl World {
     fn answer(&mut self, flight: usize, outcome: Outcome) {
         let link = self.flights[flight].link;
         let call = call(&self.flights[flight].statement);
-        let takes = matches!(call, Some(Call::Try(..) | Call::Take(..)));
-        if takes && outcome == answered(true) && !self.links[link].open {
-            self.reached.met(Coincidence::TakenLate);
+        let place = call.filter(|call| call.takes().is_some()).and_then(Call::place);
+        if let Some(place) = place.filter(|_| is_grant(&outcome)) {
+            self.taken.insert(place, self.now);
+            if !self.links[link].open {
+                self.reached.met(Coincidence::TakenLate);
+            }
         }
         let fatal = matches!(&outcome, Outcome::Failed(error) if error.severity != Severity::Error);
         self.trace.note(self.now, (flight, &outcome), || {
@@ -242,6 +247,8 @@ impl World {
     /// `None` if it has to wait.
     fn execute(&mut self, flight: usize) -> Option<Outcome> {
         let Flight { link, statement, .. } = &self.flights[flight];
+        let is_real = !self.links[*link].standby && self.plan.kind == Kind::Real;
+        self.links[*link].listening |= is_real && *statement == Statement::Listen;
         if self.links[*link].standby {
             return Some(pretend(statement, false, true));
         }
@@ -252,6 +259,31 @@ impl World {
                 Some(self.server.execute(session, statement)).filter(|outcome| !passed(outcome))
             }
             Kind::Stub => Some(pretend(statement, true, false)),
+        }
+    }
+
+    /// Those who listen are told; some of it is lost, some comes twice.
+    fn notify(&mut self) {
+        while let Some(place) = self.server.pop_told() {
+            self.expect_prompt(place);
+            for link in 0..self.links.len() {
+                if self.links[link].listening && self.links[link].alive {
+                    self.notify_on(link, place);
+                }
+            }
+        }
+    }
+
+    fn notify_on(&mut self, link: usize, place: AdvisoryPlace) {
+        let lost_or_twice = self.tape.hit(self.faults.notice_lost);
+        let times = if lost_or_twice { self.tape.below(3) } else { 1 };
+        for _ in 0..times {
+            let at = self.now + self.delay();
+            let to = &mut self.links[link];
+            if !to.replies_vanish {
+                to.last_reply = to.last_reply.max(at);
+                self.queue.plan(to.last_reply, Happening::Notice { link, place });
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Faults {
     pub(super) standby: Ppm,
     pub(super) errors: Ppm,
     pub(super) stall: Ppm,
+    /// A notification is lost, or comes twice.
+    pub(super) notice_lost: Ppm,
     /// A connection that the client has closed goes on at the server.
     pub(super) lingers: Ppm,
     pub(super) gap: Gaps,
@@ -133,6 +135,7 @@ impl Faults {
             standby: tape.class(10_000, 300_000),
             errors: tape.class(10_000, 300_000),
             stall: often(tape),
+            notice_lost: tape.class(100_000, 1_000_000),
             lingers: often(tape),
             gap: Gaps {
                 pause: gap(tape, silence / 2, silence * 8),
@@ -196,5 +199,7 @@ fn config(silence: u64, tape: &mut Tape) -> Config {
     config.patience = silence * u32::try_from(1 + tape.below(3)).unwrap_or(1);
     config.backoff.first = silence / 64;
     config.backoff.longest = silence / 4;
+    config.hints = tape.below(4) < 3;
+    config.advisory_tokens = tape.below(2) == 1;
     config
 }

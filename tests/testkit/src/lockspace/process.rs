@@ -165,6 +165,13 @@ impl World {
         {
             return broken("O5", format!("{lock:?} was lost though all went well"));
         }
+        if let Event::AdvisoryAcquired { lock, token } = event
+            && token.is_some() != self.plan.config.advisory_tokens
+            && self.plan.kind == Kind::Real
+            && self.plan.faults.standby.0 == 0
+        {
+            return broken("O7", format!("{lock:?} was granted with {token:?}"));
+        }
         if let Some(met) = recognised(event) {
             self.reached.met(met);
         }
@@ -261,45 +268,75 @@ impl World {
         self.drain(client)
     }
 
+    pub(super) fn noticed(&mut self, link: usize, place: AdvisoryPlace) -> Verdict {
+        let Some(client) = self.listener(link) else { return Ok(()) };
+        let reading = self.read_clock(client);
+        let id = self.links[link].id;
+        let process = &mut self.processes[client];
+        let (who, sent) = (process.who, process.client.counters().commands);
+        self.trace.note(self.now, (who, place), || format!("w{who} is told of {place}"));
+        process.client.handle_notification(id, &place.notification(), reading);
+        self.drain(client)?;
+        if self.processes[client].client.counters().commands > sent {
+            self.reached.met(Coincidence::WokenByUnlock);
+        }
+        Ok(())
+    }
+
     /// What an answer tells the client beyond doubt.
     fn note_answer(&mut self, client: usize, link: usize, call: Call, outcome: &Outcome) {
         let failed_before = self.links[link].failed_try.take();
-        match (call, said(outcome)) {
-            (Call::Take(..), None) if passed(outcome) => {
-                self.reached.met(Coincidence::SlicePassed);
-            }
-            (Call::Try(place, mode) | Call::Take(place, mode, _), None) => {
-                self.links[link].failed_try = Some((place, mode));
-            }
-            (Call::Try(place, _) | Call::Take(place, ..), Some(Value::Bool(true))) => {
-                self.processes[client].carriers.insert(place, link);
-                let lives = &self.processes[client].lives;
-                let wanted = lives.locks.values().any(|life| life.waits_at(place));
-                self.reached.met(Coincidence::Granted);
-                if !wanted {
-                    self.reached.met(Coincidence::GrantUnwanted);
+        if said(outcome) == Some(&Value::Null) {
+            self.reached.met(Coincidence::MarkGone);
+            self.links[link].told_robbed = true;
+        }
+        match call {
+            Call::Try(place, mode)
+            | Call::Ring(place, mode)
+            | Call::RingOn(place, mode)
+            | Call::Take(place, mode, _) => match said(outcome) {
+                Some(Value::Int8(0..)) => self.note_grant(client, link, place),
+                Some(Value::Int8(answer)) => {
+                    self.reached.met(Coincidence::Refused);
+                    self.processes[client].lives.refused(place);
+                    if *answer == Call::RINGS {
+                        self.reached.met(Coincidence::Rung);
+                        self.expect_prompt(place);
+                    }
+                }
+                None if passed(outcome) => self.reached.met(Coincidence::SlicePassed),
+                None => self.links[link].failed_try = Some((place, mode)),
+                Some(_) => {}
+            },
+            Call::Unlock(place, mode) => {
+                let Some(Value::Bool(was_held)) = said(outcome) else { return };
+                if failed_before == Some((place, mode)) {
+                    let found =
+                        if *was_held { Coincidence::FoundTaken } else { Coincidence::FoundFree };
+                    self.reached.met(found);
+                } else if !was_held && !self.plan.has_errors() {
+                    self.reached.met(Coincidence::LockGone);
+                    self.links[link].told_robbed |= self.links[link].robbed;
                 }
             }
-            (Call::Try(place, _), Some(Value::Bool(false))) => {
-                self.reached.met(Coincidence::Refused);
-                self.processes[client].lives.refused(place);
-            }
-            (_, Some(Value::Null)) => {
-                self.reached.met(Coincidence::MarkGone);
-                self.links[link].told_robbed = true;
-            }
-            (Call::Unlock(place, mode), Some(Value::Bool(was_held)))
-                if failed_before == Some((place, mode)) =>
-            {
-                let found =
-                    if *was_held { Coincidence::FoundTaken } else { Coincidence::FoundFree };
-                self.reached.met(found);
-            }
-            (Call::Unlock(..), Some(Value::Bool(false))) if !self.plan.has_errors() => {
-                self.reached.met(Coincidence::LockGone);
-                self.links[link].told_robbed |= self.links[link].robbed;
-            }
-            (Call::Enter | Call::Look | Call::Unlock(..) | Call::Try(..) | Call::Take(..), _) => {}
+            Call::Quiet(_) => match said(outcome) {
+                Some(Value::Bool(true)) => self.reached.met(Coincidence::Quieted),
+                Some(Value::Bool(false)) if !self.plan.has_errors() => {
+                    self.links[link].told_robbed |= self.links[link].robbed;
+                }
+                Some(_) | None => {}
+            },
+            Call::Enter | Call::Look => {}
+        }
+    }
+
+    fn note_grant(&mut self, client: usize, link: usize, place: AdvisoryPlace) {
+        self.processes[client].carriers.insert(place, link);
+        let lives = &self.processes[client].lives;
+        let wanted = lives.locks.values().any(|life| life.waits_at(place));
+        self.reached.met(Coincidence::Granted);
+        if !wanted {
+            self.reached.met(Coincidence::GrantUnwanted);
         }
     }
 }

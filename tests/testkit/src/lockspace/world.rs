@@ -1,6 +1,10 @@
 //! One history: what happens, in the order of true time, to a server's lock table, the network and the processes
 //! of some clients. After each event the oracles look.
 
+use std::collections::BTreeMap;
+
+use pglock_core::AdvisoryPlace;
+
 use super::met::Coincidences;
 use super::network::{Flight, Link, session};
 use super::plan::{Faults, Plan};
@@ -26,6 +30,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     pub(super) reached: Coincidences,
     pub(super) born: usize,
+    /// When each place was taken last.
+    pub(super) taken: BTreeMap<AdvisoryPlace, u64>,
     pub(super) healed: bool,
     pub(super) over: bool,
     pub(super) steps: u64,
@@ -53,6 +59,16 @@ pub(super) enum Happening {
     },
     Reply {
         flight: usize,
+    },
+    /// A notification.
+    Notice {
+        link: usize,
+        place: AdvisoryPlace,
+    },
+    /// By now somebody must have taken a place that its waiters knew to be free.
+    Prompt {
+        place: AdvisoryPlace,
+        since: u64,
     },
     /// A statement has waited in line as long as it was to.
     SlicePasses {
@@ -111,13 +127,14 @@ impl World {
             faults: plan.faults,
             now: 0,
             queue: Queue::new(),
-            server: Server::new(plan.room),
+            server: Server::default().with_room(plan.room),
             links: Vec::new(),
             flights: Vec::new(),
             processes: Vec::new(),
             trace: Trace::new(with_log),
             reached: Coincidences::default(),
             born: 0,
+            taken: BTreeMap::new(),
             healed: false,
             over: false,
             steps: 0,
@@ -170,6 +187,8 @@ impl World {
             | Happening::Broken { .. }
             | Happening::Arrive { .. }
             | Happening::Reply { .. }
+            | Happening::Notice { .. }
+            | Happening::Prompt { .. }
             | Happening::SlicePasses { .. }
             | Happening::Ends { .. }
             | Happening::Weather(_)
@@ -198,6 +217,8 @@ impl World {
                 Ok(())
             }
             Happening::Reply { flight } => self.replied(flight),
+            Happening::Notice { link, place } => self.noticed(link, place),
+            Happening::Prompt { place, since } => self.check_prompt(place, since),
             Happening::SlicePasses { flight } => {
                 self.slice_passes(flight);
                 Ok(())
@@ -226,9 +247,11 @@ impl World {
             | Happening::Weather(Weather::SpuriousPoll { client }) => Some(client),
             Happening::Connected { link }
             | Happening::Refused { link, .. }
+            | Happening::Notice { link, .. }
             | Happening::Broken { link } => Some(self.links[link].client),
             Happening::Reply { flight } => Some(self.links[self.flights[flight].link].client),
             Happening::Arrive { .. }
+            | Happening::Prompt { .. }
             | Happening::SlicePasses { .. }
             | Happening::Ends { .. }
             | Happening::Weather(_)
@@ -338,5 +361,6 @@ impl World {
         let command = if self.tape.below(2) == 0 { Command::UnlockAll } else { Command::Try(want) };
         self.trace.note(self.now, (stranger, command), || format!("a stranger: {command:?}"));
         self.server.command(stranger, command);
+        self.taken.insert(place, self.now);
     }
 }

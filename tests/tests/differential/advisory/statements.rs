@@ -8,8 +8,8 @@ use pglock_core::{
     Advisory, AdvisoryMode, AdvisoryPlace, Call, Outcome, Sql, Statement, Table as LockTable,
 };
 use pglock_testkit::lockspace::Server as Model;
-use pglock_tests::{Database, Server, Session as Connection, eventually};
-use proptest::prelude::{Just, Strategy, prop_oneof};
+use pglock_tests::{Database, Listener, Server, Session as Connection, eventually};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
 use tokio::runtime::Runtime;
@@ -65,7 +65,7 @@ fn every_mutant_of_marked_sessions_is_seen() {
 type Mishears = fn(Step) -> Option<Step>;
 
 const MUTANTS: &[(&str, Mishears)] = &[
-    ("the mark does not count", |step| Some(step.with_mark(MARKS[0]))),
+    ("the mark does not count", |step| Some(step.with(|advisory| advisory.mark = MARKS[0]))),
     ("a session is not marked", |step| (step.call() != Some(Call::Enter)).then_some(step)),
     ("`DISCARD ALL` leaves everything", |step| (!matches!(step, Step::Discard(_))).then_some(step)),
     ("`DISCARD ALL` leaves the mark", |step| match step {
@@ -80,6 +80,8 @@ const MUTANTS: &[(&str, Mishears)] = &[
     ("all locks are exclusive", |step| {
         Some(step.with_call(|call| match call {
             Call::Try(place, _) => Call::Try(place, AdvisoryMode::Exclusive),
+            Call::Ring(place, _) => Call::Ring(place, AdvisoryMode::Exclusive),
+            Call::RingOn(place, _) => Call::RingOn(place, AdvisoryMode::Exclusive),
             Call::Take(place, _, slice) => Call::Take(place, AdvisoryMode::Exclusive, slice),
             other => other,
         }))
@@ -108,11 +110,34 @@ const MUTANTS: &[(&str, Mishears)] = &[
         let place = |place| if place == PLACES[1] { PLACES[0] } else { place };
         Some(step.with_call(|call| match call {
             Call::Try(pair, mode) => Call::Try(place(pair), mode),
+            Call::Ring(pair, mode) => Call::Ring(place(pair), mode),
+            Call::RingOn(pair, mode) => Call::RingOn(place(pair), mode),
             Call::Take(pair, mode, slice) => Call::Take(place(pair), mode, slice),
             Call::Unlock(pair, mode) => Call::Unlock(place(pair), mode),
+            Call::Quiet(pair) => Call::Quiet(place(pair)),
             other => other,
         }))
     }),
+    ("nobody rings", |step| {
+        Some(step.with_call(|call| match call {
+            Call::Ring(place, mode) => Call::Try(place, mode),
+            other => other,
+        }))
+    }),
+    ("a bell that rings is rung anew", |step| {
+        Some(step.with_call(|call| match call {
+            Call::RingOn(place, mode) => Call::Ring(place, mode),
+            other => other,
+        }))
+    }),
+    ("a bell cannot be quieted", |step| {
+        Some(step.with_call(|call| match call {
+            Call::Quiet(_) => Call::Look,
+            other => other,
+        }))
+    }),
+    ("no token is drawn", |step| Some(step.with(|advisory| advisory.tokens = false))),
+    ("a token is drawn by everybody", |step| Some(step.with(|advisory| advisory.tokens = true))),
 ];
 
 impl Step {
@@ -123,28 +148,25 @@ impl Step {
         }
     }
 
-    const fn with_mark(self, mark: i64) -> Self {
+    fn with(self, change: impl Fn(&mut Advisory)) -> Self {
         match self {
-            Self::Say(session, Advisory { call, .. }) => {
-                Self::Say(session, Advisory { mark, call })
+            Self::Say(session, mut advisory) => {
+                change(&mut advisory);
+                Self::Say(session, advisory)
             }
             other => other,
         }
     }
 
     fn with_call(self, change: impl Fn(Call) -> Call) -> Self {
-        match self {
-            Self::Say(session, Advisory { mark, call }) => {
-                Self::Say(session, Advisory { mark, call: change(call) })
-            }
-            other => other,
-        }
+        self.with(|advisory| advisory.call = change(advisory.call))
     }
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let session = || 0..SESSIONS;
-    let advisory = (select(&MARKS[..]), call()).prop_map(|(mark, call)| Advisory { mark, call });
+    let advisory = (select(&MARKS[..]), any::<bool>(), call())
+        .prop_map(|(mark, tokens, call)| Advisory { mark, tokens, call });
     prop_oneof![
         30 => (session(), advisory).prop_map(|(session, advisory)| Step::Say(session, advisory)),
         1 => session().prop_map(Step::Discard),
@@ -161,7 +183,10 @@ fn call() -> impl Strategy<Value = Call> {
         1 => Just(Call::Look),
         8 => (place(), mode()).prop_map(|(place, mode)| Call::Try(place, mode)),
         4 => (place(), mode()).prop_map(|(place, mode)| Call::Take(place, mode, SLICE)),
+        4 => (place(), mode()).prop_map(|(place, mode)| Call::Ring(place, mode)),
+        2 => (place(), mode()).prop_map(|(place, mode)| Call::RingOn(place, mode)),
         6 => (place(), mode()).prop_map(|(place, mode)| Call::Unlock(place, mode)),
+        2 => place().prop_map(Call::Quiet),
     ]
 }
 
@@ -192,13 +217,15 @@ fn compare(steps: u64, seed: u64, shrinks: u32, hears: Mishears) -> Run {
     Run { made: made.get(), difference: difference(result, "after") }
 }
 
-/// What is answered, in words that leave out what no two servers say alike.
+/// What is answered and what others are told, in words that leave out what no two servers say alike.
 fn on_model(model: &mut Model, step: Step) -> Option<String> {
     let session = |session: usize| u32::try_from(session).unwrap();
     match step {
         Step::Say(who, advisory) => {
             let outcome = model.execute(session(who), &Statement::Advisory(advisory));
-            return Some(words(&outcome));
+            let told = std::iter::from_fn(|| model.pop_told());
+            let told: Vec<_> = told.map(AdvisoryPlace::notification).collect();
+            return Some(words(&outcome, &told));
         }
         Step::Discard(who) => model.discard(session(who)),
         Step::UnlockAll(who) => model.unlock_all(session(who)),
@@ -207,16 +234,17 @@ fn on_model(model: &mut Model, step: Step) -> Option<String> {
     None
 }
 
-fn words(outcome: &Outcome) -> String {
+fn words(outcome: &Outcome, told: &[String]) -> String {
     match outcome {
-        Outcome::Failed(error) => error.sqlstate.to_string(),
-        outcome => format!("{outcome:?}"),
+        Outcome::Failed(error) => format!("{}, {told:?}", error.sqlstate),
+        outcome => format!("{outcome:?}, {told:?}"),
     }
 }
 
 struct Real {
     database: Database,
     watcher: Connection,
+    listener: Listener,
     connections: Vec<Connection>,
     sql: Sql,
 }
@@ -229,10 +257,14 @@ impl Real {
         for _ in 0..SESSIONS {
             connections.push(database.connect().await);
         }
-        Self { database, watcher, connections, sql: Sql::new(&LockTable::default()) }
+        let sql = Sql::new(&LockTable::default());
+        watcher.run(&sql.query(&Statement::CreateTable)).await;
+        let listener = database.listen("pglock_advisory").await;
+        Self { database, watcher, listener, connections, sql }
     }
 
-    async fn reset(&self) {
+    async fn reset(&mut self) {
+        self.watcher.execute("ALTER SEQUENCE locks_token RESTART").await;
         for connection in &self.connections {
             connection.execute("DISCARD ALL").await;
         }
@@ -243,7 +275,7 @@ impl Real {
             Step::Say(who, advisory) => {
                 let statement = Statement::Advisory(advisory);
                 let outcome = self.connections[who].run(&self.sql.query(&statement)).await;
-                return Some(words(&outcome));
+                return Some(words(&outcome, &self.listener.heard().await));
             }
             Step::Discard(who) => self.connections[who].execute("DISCARD ALL").await,
             Step::UnlockAll(who) => {
