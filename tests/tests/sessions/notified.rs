@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use pglock_core::{
+    Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, Call, Outcome, Row, Sql, Statement, Table,
+    Value,
+};
 use pglock_driver::{Error, Options};
 
-use crate::adapter::{Adapter, Locks, Stranger, database, options};
+use crate::adapter::{Adapter, Locks, Stranger, database, options, run};
 
 over_both_adapters! {
     a_waiter_is_told_of_an_unlock,
@@ -118,4 +122,58 @@ async fn what_a_stranger_unlocks_is_seen_with_the_next_look(adapter: Adapter) {
     let (lock, ()) = tokio::join!(locks.acquire("a"), ends);
     lock.free().await;
     assert_eq!(stranger.count().await, 0);
+}
+
+/// The lock is unlocked after a waiter's first try and before its bell rings, or can ring: no notification comes, but the
+/// waiter has the lock.
+#[test]
+fn an_unlock_just_before_the_bell_rings_is_not_missed() {
+    for another_at_the_bell in [false, true] {
+        run(async {
+            let database = database();
+            let [holder, waiter] = [Stranger::of(&database).await, Stranger::of(&database).await];
+            let bell = AdvisoryKey::from("a").place().bell();
+            let AdvisoryPlace::Pair(first, second) = bell else { panic!("{bell:?}") };
+            if another_at_the_bell {
+                holder.execute(&format!("SELECT pg_advisory_lock({first}, {second})")).await;
+            }
+            holder.execute(&format!("SELECT pg_advisory_lock({GATE})")).await;
+            holder.takes("a").await;
+            waiter.say(Call::Enter).await;
+            let place = AdvisoryKey::from("a").place();
+            let rings = waiter.say_and_wait_for(GATE, Call::Ring(place, EXCLUSIVE));
+            let ends = async {
+                waiter.blocked_by(&holder, &holder).await;
+                holder.gives_back("a").await;
+                holder.execute(&format!("SELECT pg_advisory_unlock({GATE})")).await;
+            };
+            let (answer, ()) = tokio::join!(rings, ends);
+            assert_eq!(answer, Outcome::Rows(vec![Row(vec![Value::Int8(0)])]));
+        });
+    }
+}
+
+const EXCLUSIVE: AdvisoryMode = AdvisoryMode::Exclusive;
+
+/// A lock that nobody else takes.
+const GATE: &str = "1, 1";
+
+impl Stranger {
+    async fn say(&self, call: Call) -> Outcome {
+        let statement = Statement::Advisory(Advisory { mark: 7, tokens: false, call });
+        self.run(&Sql::new(&Table::default()).query(&statement)).await
+    }
+
+    /// The same, but waits for a lock before the bell rings.
+    async fn say_and_wait_for(&self, gate: &str, call: Call) -> Outcome {
+        let statement = Statement::Advisory(Advisory { mark: 7, tokens: false, call });
+        let sql = Sql::new(&Table::default());
+        let mut query = sql.query(&statement);
+        let bell = "WHEN pg_try_advisory_lock_shared(";
+        assert!(query.text.contains(bell));
+        let waits = format!("WHEN pg_advisory_xact_lock({gate}) IS NULL THEN 0 {bell}");
+        let text = query.text.replace(bell, &waits);
+        query.text = &text;
+        self.run(&query).await
+    }
 }
