@@ -280,7 +280,7 @@ fn guarded(condition: String, statement: String) -> String {
 }
 
 /// A `DO` block whose quotes no name inside it can close.
-fn block(body: &str) -> String {
+pub(crate) fn block(body: &str) -> String {
     let mut tag = String::from("$pglock");
     while body.contains(&format!("{tag}$")) {
         tag.push('_');

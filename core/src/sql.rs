@@ -125,8 +125,7 @@ fn tell(table: &Table) -> String {
 
 /// Both families, by one statement.
 fn listen(table: &Table) -> String {
-    let block = format!("BEGIN LISTEN {}; LISTEN {CHANNEL}; END", quote(table.name()));
-    format!("DO {}", literal(&block))
+    schema::block(&format!("LISTEN {}; LISTEN {CHANNEL};", quote(table.name())))
 }
 
 fn release(locks: &str, tell: &str) -> String {

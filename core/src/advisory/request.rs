@@ -58,8 +58,8 @@ pub struct AdvisoryRequest {
     /// On whose behalf; on behalf of nobody else if `None`.
     pub owner: Option<OwnerId>,
     /// Whether to wait in the server's own queue: the lock is handed over at once, to those who wait there in the
-    /// order of their coming, whoever gives it back. Else it is asked for every [poll](crate::Config::poll). A try
-    /// or a probe waits nowhere.
+    /// order of their coming, whoever gives it back. Else whoever waits is told of an unlock by another client, and asks
+    /// again every [poll](crate::Config::poll). A try or a probe waits nowhere.
     ///
     /// It costs a connection for each place waited for, which then holds the lock until it is given back. The wait is
     /// cut into [slices](crate::Config::slice), since a statement that waits keeps a snapshot, for which

@@ -17,7 +17,7 @@ WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $3::text, true), 
 WITH strict AS MATERIALIZED (SELECT set_config('lock_timeout', $4::text, true), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END) UPDATE "app"."locks" AS l SET waiter = $3::int8 FROM strict WHERE l.name = $1::text AND l.record_version_number = $2::int8 AND l.waiter IS NULL RETURNING l.fencing_token;
 
 -- ()
-DO 'BEGIN LISTEN "locks"; LISTEN pglock_advisory; END';
+DO $pglock$ BEGIN LISTEN "locks"; LISTEN pglock_advisory; END $pglock$;
 
 -- (text)
 SELECT l.name::text, l.record_version_number, l.owner::text, l.lease_ms, l.data, l.fencing_token FROM "app"."locks" AS l WHERE l.name = $1::text;

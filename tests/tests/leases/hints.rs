@@ -42,7 +42,7 @@ impl Watcher {
     /// Which processes of the server did nothing since they were told to listen.
     async fn listening(&self) -> Option<String> {
         let listening = "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity \
-                         WHERE datname = current_database() AND query LIKE 'LISTEN %' AND state = 'idle'";
+                         WHERE datname = current_database() AND query LIKE 'DO %LISTEN %' AND state = 'idle'";
         self.0.ask(listening).await
     }
 

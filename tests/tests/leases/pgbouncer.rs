@@ -56,7 +56,7 @@ async fn a_waiter_sees_the_release(adapter: Adapter) {
 
 async fn listened(database: &Database) -> bool {
     let listened = "SELECT EXISTS (SELECT FROM pg_stat_activity \
-                    WHERE datname = current_database() AND query LIKE 'LISTEN %')";
+                    WHERE datname = current_database() AND query LIKE 'DO %LISTEN %')";
     database.connect().await.ask(listened).await.as_deref() == Some("t")
 }
 
