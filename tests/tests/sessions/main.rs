@@ -21,6 +21,7 @@ mod holding;
 mod in_line;
 mod losing;
 mod pgbouncer;
+mod racing;
 mod sharing;
 mod silence;
 mod standby;
