@@ -44,6 +44,16 @@ impl Stranger {
         free && self.says(&format!("SELECT pg_advisory_unlock({place})")).await
     }
 
+    /// Takes the lock alone, however long that takes.
+    pub(crate) async fn takes(&self, name: &str) {
+        self.execute(&format!("SELECT pg_advisory_lock({})", arguments(&name.into()))).await;
+    }
+
+    pub(crate) async fn gives_back(&self, name: &str) {
+        let place = arguments(&name.into());
+        assert!(self.says(&format!("SELECT pg_advisory_unlock({place})")).await);
+    }
+
     /// How many advisory locks are held in this database or waited for.
     pub(crate) async fn count(&self) -> usize {
         self.0.ask(&of_locks("count(*)")).await.expect("a number").parse().expect("a number")

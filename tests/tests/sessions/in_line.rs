@@ -29,15 +29,6 @@ fn never_again() -> Options {
 }
 
 impl Stranger {
-    async fn takes(&self, name: &str) {
-        self.execute(&format!("SELECT pg_advisory_lock({})", arguments(&name.into()))).await;
-    }
-
-    async fn gives_back(&self, name: &str) {
-        let place = arguments(&name.into());
-        assert!(self.says(&format!("SELECT pg_advisory_unlock({place})")).await);
-    }
-
     async fn sees_connections(&self, number: usize) {
         let open = format!(
             "SELECT count(*) = {number} FROM pg_stat_activity WHERE datname = current_database() \

@@ -16,6 +16,7 @@ extern crate pglock_tests;
 mod adapter;
 
 mod cost;
+mod dropping;
 mod full;
 mod holding;
 mod in_line;
