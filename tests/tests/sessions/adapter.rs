@@ -20,6 +20,12 @@ pub(crate) fn options() -> Options {
     Options::default().poll(Duration::from_millis(50)).check_table(false)
 }
 
+/// Nobody looks again within a test.
+pub(crate) fn never_again() -> Options {
+    let hour = Duration::from_secs(3_600);
+    options().poll(hour).patience(hour * 2).silence(hour * 3).slice(hour)
+}
+
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
@@ -114,6 +120,13 @@ pub(crate) enum Adapter {
     Postgres,
 }
 
+/// How a lock is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Default,
+    InLine,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Locks {
     Tokio(pglock_tokio::Locks),
@@ -157,6 +170,15 @@ impl Adapter {
                 let url = url.to_owned();
                 Locks::Postgres(blocking(move || builder.connect(&url)).await.expect("locks"))
             }
+        }
+    }
+}
+
+impl Way {
+    pub(crate) fn to(self, key: impl Into<AdvisoryKey>, locks: &Locks) -> Request {
+        match self {
+            Self::Default => locks.advisory(key),
+            Self::InLine => locks.advisory(key).in_line(),
         }
     }
 }

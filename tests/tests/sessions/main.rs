@@ -18,6 +18,7 @@ mod adapter;
 mod cost;
 mod dropping;
 mod full;
+mod handing_over;
 mod holding;
 mod in_line;
 mod losing;

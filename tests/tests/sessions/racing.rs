@@ -9,7 +9,9 @@ use pglock_driver::{Error, Options};
 use pglock_tests::{Database, setting};
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 
-use crate::adapter::{Adapter, Lock, Locks, Request, Stranger, arguments, database, ms, options};
+use crate::adapter::{
+    Adapter, Lock, Locks, Request, Stranger, Way, arguments, database, ms, options,
+};
 
 over_both_adapters! {
     times_that_pass_with_the_grant_in_line_leave_no_hold,
@@ -25,22 +27,7 @@ async fn times_that_pass_with_the_grant_in_line_leave_no_hold(adapter: Adapter) 
 }
 
 async fn times_that_pass_with_the_grant_of_a_poll_leave_no_hold(adapter: Adapter) {
-    race(adapter, Way::Polls, options().poll(ms(1))).await;
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    InLine,
-    Polls,
-}
-
-impl Way {
-    fn to(self, name: &str, locks: &Locks) -> Request {
-        match self {
-            Self::InLine => locks.advisory(name).in_line(),
-            Self::Polls => locks.advisory(name),
-        }
-    }
+    race(adapter, Way::Default, options().poll(ms(1))).await;
 }
 
 async fn race(adapter: Adapter, way: Way, options: Options) {
@@ -114,7 +101,7 @@ impl Lane {
     }
 
     fn request(&self) -> Request {
-        self.way.to(&self.name, &self.locks)
+        self.way.to(self.name.as_str(), &self.locks)
     }
 
     /// Every second race is for a share.
