@@ -25,6 +25,7 @@ mod programs;
 mod proxy;
 mod server;
 mod session;
+mod setting;
 mod watchdog;
 
 pub use adapters::{blocking, run};
@@ -36,6 +37,7 @@ pub use private::Private;
 pub use proxy::{Fault, Proxy, RoundTrip};
 pub use server::Server;
 pub use session::{Lsn, Session, Tuple, Wal, eventually};
+pub use setting::setting;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

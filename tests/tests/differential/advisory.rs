@@ -12,10 +12,11 @@ mod statements;
 
 use std::cell::{Cell, RefCell};
 
+use pglock_tests::setting;
 use proptest::test_runner::TestCaseError;
 use tokio::runtime::Runtime;
 
-use crate::sequences::{Run, difference, runner, runtime, setting};
+use crate::sequences::{Run, difference, runner, runtime};
 use pair::Pair;
 
 const STEPS_OF_A_PROGRAM: u64 = 150;

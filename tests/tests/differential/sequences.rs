@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
+use pglock_tests::setting;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use tokio::runtime::Runtime;
 
@@ -76,12 +77,4 @@ pub(crate) fn difference<S: Debug>(result: Result<(), TestError<S>>, how: &str) 
 /// One thread is quickest where everything waits for the last answer.
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// A number from the environment.
-pub(crate) fn setting(variable: &str, otherwise: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")),
-        Err(_) => otherwise,
-    }
 }

@@ -20,6 +20,12 @@ pub(crate) fn options() -> Options {
     Options::default().poll(Duration::from_millis(50)).check_table(false)
 }
 
+/// Nobody looks again within a test.
+pub(crate) fn never_again() -> Options {
+    let hour = Duration::from_secs(3_600);
+    options().poll(hour).patience(hour * 2).silence(hour * 3).slice(hour)
+}
+
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
@@ -44,6 +50,16 @@ impl Stranger {
         free && self.says(&format!("SELECT pg_advisory_unlock({place})")).await
     }
 
+    /// Takes the lock alone, however long that takes.
+    pub(crate) async fn takes(&self, name: &str) {
+        self.execute(&format!("SELECT pg_advisory_lock({})", arguments(&name.into()))).await;
+    }
+
+    pub(crate) async fn gives_back(&self, name: &str) {
+        let place = arguments(&name.into());
+        assert!(self.says(&format!("SELECT pg_advisory_unlock({place})")).await);
+    }
+
     /// How many advisory locks are held in this database or waited for.
     pub(crate) async fn count(&self) -> usize {
         self.0.ask(&of_locks("count(*)")).await.expect("a number").parse().expect("a number")
@@ -63,15 +79,6 @@ impl Stranger {
     /// Waits until so many are.
     pub(crate) async fn sees(&self, count: usize) {
         eventually(&format!("{count} are held"), async || self.count().await == count).await;
-    }
-
-    pub(crate) async fn takes(&self, name: &str) {
-        self.execute(&format!("SELECT pg_advisory_lock({})", arguments(&name.into()))).await;
-    }
-
-    pub(crate) async fn gives_back(&self, name: &str) {
-        let place = arguments(&name.into());
-        assert!(self.says(&format!("SELECT pg_advisory_unlock({place})")).await);
     }
 
     /// Ends the session that holds the lock of this name. Others may be in `pg_locks` for a moment, too.
@@ -111,6 +118,13 @@ pub(crate) fn arguments(key: &AdvisoryKey) -> String {
 pub(crate) enum Adapter {
     Tokio,
     Postgres,
+}
+
+/// How a lock is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Default,
+    InLine,
 }
 
 #[derive(Clone, Debug)]
@@ -156,6 +170,15 @@ impl Adapter {
                 let url = url.to_owned();
                 Locks::Postgres(blocking(move || builder.connect(&url)).await.expect("locks"))
             }
+        }
+    }
+}
+
+impl Way {
+    pub(crate) fn to(self, key: impl Into<AdvisoryKey>, locks: &Locks) -> Request {
+        match self {
+            Self::Default => locks.advisory(key),
+            Self::InLine => locks.advisory(key).in_line(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Waiting in the server's own queue, slice after slice: handed over at once, and nothing is left behind.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pglock_core::{Advisory, AdvisoryMode, Call, Outcome, Row, Sql, Statement, Table, Value};
-use pglock_driver::{Error, Options};
+use pglock_driver::Error;
 use pglock_tests::{Database, eventually};
 use tokio::time::timeout;
 
-use crate::adapter::{Adapter, Stranger, arguments, database, ms, options, run};
+use crate::adapter::{Adapter, Stranger, arguments, database, ms, never_again, options, run};
 use crate::waiting::Races;
 
 over_both_adapters! {
@@ -19,13 +19,6 @@ over_both_adapters! {
     times_and_slices_that_pass_at_any_moment_leave_nothing_behind,
     an_index_is_built_while_some_wait_in_line,
     more_than_there_are_lines_are_served_all_the_same,
-    a_hand_over_between_clients_needs_no_poll,
-}
-
-/// Nobody looks again within a test.
-fn never_again() -> Options {
-    let hour = Duration::from_secs(3_600);
-    options().poll(hour).patience(hour * 2).silence(hour * 3).slice(hour)
 }
 
 impl Stranger {
@@ -259,31 +252,4 @@ fn a_statement_that_waits_holds_the_lock_if_and_only_if_it_says_so() {
 
 fn place() -> pglock_core::AdvisoryPlace {
     pglock_core::AdvisoryKey::from("a").place()
-}
-
-/// Prints what it takes, in bare round trips of the same run: from the call that gives back to the guard of the next.
-async fn a_hand_over_between_clients_needs_no_poll(adapter: Adapter) {
-    let database = database();
-    let stranger = Stranger::of(&database).await;
-    let mut holder = adapter.locks_with(never_again(), &database).await;
-    let mut next = adapter.locks_with(never_again(), &database).await;
-    let mut lock = holder.advisory("a").in_line().acquire().await.unwrap();
-    let (mut hand_overs, mut round_trips) = (Vec::new(), Vec::new());
-    for _ in 0..30 {
-        let request = next.advisory("a").in_line();
-        let waiting = tokio::spawn(async move { request.acquire().await.unwrap() });
-        stranger.sees_waiting(1).await;
-        let start = Instant::now();
-        lock.free().await;
-        lock = waiting.await.unwrap();
-        hand_overs.push(start.elapsed());
-        let start = Instant::now();
-        assert!(stranger.says("SELECT true").await);
-        round_trips.push(start.elapsed());
-        std::mem::swap(&mut holder, &mut next);
-    }
-    hand_overs.sort_unstable();
-    round_trips.sort_unstable();
-    let ratio = hand_overs[15].as_secs_f64() / round_trips[15].as_secs_f64();
-    println!("{adapter:?}: a hand-over in line takes {ratio:.1} bare round trips, by the medians");
 }

@@ -16,12 +16,15 @@ extern crate pglock_tests;
 mod adapter;
 
 mod cost;
+mod dropping;
 mod full;
+mod handing_over;
 mod holding;
 mod in_line;
 mod losing;
 mod notified;
 mod pgbouncer;
+mod racing;
 mod sharing;
 mod silence;
 mod standby;

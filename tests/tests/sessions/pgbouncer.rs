@@ -3,12 +3,13 @@
 use pglock_driver::{Error, Failure, Unfit};
 use pglock_tests::{Pooler, Pooling};
 
-use crate::adapter::{Adapter, Stranger, database, options};
+use crate::adapter::{Adapter, Stranger, database, ms, options};
 
 over_both_adapters! {
     sessions_that_are_shared_are_refused,
     of_clients_at_once_none_gets_a_session_that_is_shared,
     a_session_of_ones_own_will_do,
+    a_session_of_ones_own_can_wait_in_line,
 }
 
 /// Where sessions are shared, and how many there are.
@@ -35,6 +36,9 @@ async fn sessions_that_are_shared_are_refused(adapter: Adapter) {
                 locks.advisory("a").acquire().await.map(drop),
                 locks.advisory("a").try_acquire().await.map(drop),
                 locks.advisory("b").shared().acquire().await.map(drop),
+                locks.advisory("a").in_line().acquire().await.map(drop),
+                locks.advisory("a").in_line().acquire_within(ms(60_000)).await.map(drop),
+                locks.advisory("b").shared().in_line().acquire().await.map(drop),
             ] {
                 let refused = refused.unwrap_err();
                 assert!(is_refusal(&refused), "{pooling:?} {sessions} {prepared}: {refused:?}");
@@ -78,5 +82,23 @@ async fn a_session_of_ones_own_will_do(adapter: Adapter) {
         locks.shut_down().await;
         stranger.sees(0).await;
         assert!(others.finds_free("a").await);
+    }
+}
+
+async fn a_session_of_ones_own_can_wait_in_line(adapter: Adapter) {
+    let database = database();
+    let stranger = Stranger::of(&database).await;
+    let pooler = Pooler::new(&database, Pooling::Session, 8);
+    for prepared in [true, false] {
+        let locks = adapter.connect(options(), pooler.url(), prepared).await;
+        stranger.takes("a").await;
+        let request = locks.advisory("a").in_line();
+        let waiting = tokio::spawn(async move { request.acquire().await.unwrap() });
+        stranger.sees_waiting(1).await;
+        stranger.gives_back("a").await;
+        let lock = waiting.await.unwrap();
+        assert!(lock.is_held() && !stranger.finds_free("a").await);
+        lock.free().await;
+        stranger.sees(0).await;
     }
 }

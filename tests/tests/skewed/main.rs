@@ -24,7 +24,7 @@ use std::thread;
 use std::time::Duration;
 
 use pglock_testkit::{Account, Judgement, judge};
-use pglock_tests::Server;
+use pglock_tests::{Server, setting};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use client::{Client, DRIFT};
@@ -106,11 +106,4 @@ fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, done) = mpsc::channel();
     thread::spawn(move || sender.send(work()));
     done.recv_timeout(PATIENCE).expect("clients that come to their end")
-}
-
-fn setting(variable: &str, otherwise: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")),
-        Err(_) => otherwise,
-    }
 }

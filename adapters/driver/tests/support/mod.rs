@@ -2,17 +2,19 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 mod advisory;
+pub(crate) mod dropping;
 mod inbox;
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use pglock_core::Statement;
+use pglock_core::{Advisory, Call, Statement};
 use pglock_driver::{
     Clock, Command, Connect, ConnectError, Instant, LockName, Outcome, Session, SessionKind, Timer,
     blocking,
@@ -224,32 +226,50 @@ impl Session for TestSession {
 }
 
 impl TestSession {
-    fn run(&self, statement: &Statement) -> Outcome {
+    /// Nothing yet if the statement waits for an advisory lock.
+    fn begin(&self, statement: &Statement) -> Option<Outcome> {
         if *statement == Statement::Listen {
             self.world.listeners.lock().unwrap().push(Arc::downgrade(&self.inbox));
         }
         if let Statement::Advisory(statement) = statement {
-            return self.world.advisory.lock().unwrap().execute(self.number, *statement);
+            return self.world.advisory.lock().unwrap().begin_statement(self.number, *statement);
         }
-        self.world.run(statement)
+        Some(self.world.run(statement))
+    }
+
+    async fn run(&self, statement: &Statement) -> Outcome {
+        match self.begin(statement) {
+            Some(outcome) => outcome,
+            None => self.wait(slice(statement)).await,
+        }
+    }
+
+    async fn wait(&self, slice: Duration) -> Outcome {
+        let until = self.world.clock.now().saturating_add(slice);
+        let mut time = pin!(self.world.clock.sleep_until(until));
+        poll_fn(|cx| {
+            let is_over = time.as_mut().poll(cx).is_ready();
+            self.world.advisory.lock().unwrap().poll_statement(self.number, is_over, cx)
+        })
+        .await
     }
 
     async fn meet(&self, fate: Fate, statement: &Statement) -> Outcome {
         match fate {
-            Fate::Answered => self.run(statement),
+            Fate::Answered => self.run(statement).await,
             Fate::NotSent => {
                 self.broken.give();
                 Outcome::Lost
             }
             Fate::AnswerLost => {
-                self.run(statement);
+                drop(self.begin(statement));
                 self.broken.give();
                 Outcome::Lost
             }
             Fate::Silence => pending().await,
             Fate::DriverPanics => panic!("a driver's bug, made on purpose"),
             Fate::Takes(span) => {
-                let outcome = self.run(statement);
+                let outcome = self.run(statement).await;
                 self.world.clock.advance(span);
                 outcome
             }
@@ -269,10 +289,10 @@ impl blocking::Session for TestSession {
     fn execute(&mut self, command: &Command) -> Outcome {
         let statement = command.statement();
         match self.world.fate(statement) {
-            Fate::Answered | Fate::Takes(_) => self.run(statement),
+            Fate::Answered | Fate::Takes(_) => self.begin(statement).expect("nobody waits here"),
             Fate::NotSent => Outcome::Lost,
             Fate::AnswerLost => {
-                self.run(statement);
+                drop(self.begin(statement));
                 Outcome::Lost
             }
             Fate::Silence => match self.silent.lock().unwrap().recv() {
@@ -320,6 +340,14 @@ impl Timer for TestClock {
         })
         .await;
     }
+}
+
+/// How long a statement waits for an advisory lock.
+const fn slice(statement: &Statement) -> Duration {
+    let Statement::Advisory(Advisory { call: Call::Take(_, _, slice), .. }) = statement else {
+        return Duration::ZERO;
+    };
+    *slice
 }
 
 /// Pending once.

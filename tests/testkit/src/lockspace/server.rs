@@ -72,8 +72,8 @@ impl Server {
         self.begin(session, statement).unwrap_or_else(|| self.time_out(session))
     }
 
-    /// The same, but one that has to wait has no outcome yet.
-    pub(super) fn begin(&mut self, session: Session, statement: &Statement) -> Option<Outcome> {
+    /// The same, but one that has to wait has no outcome yet: [`Server::pop_woken`] tells when it has what it waits for.
+    pub fn begin(&mut self, session: Session, statement: &Statement) -> Option<Outcome> {
         let Statement::Advisory(Advisory { mark, tokens, call }) = statement else {
             return Some(if *statement == Statement::Listen {
                 Outcome::Rows(Vec::new())
@@ -182,7 +182,7 @@ impl Server {
     }
 
     /// What one is answered who was handed what it waited for.
-    pub(super) fn handed(&mut self, tokens: bool) -> Outcome {
+    pub fn handed(&mut self, tokens: bool) -> Outcome {
         self.taken(true, Call::BUSY, tokens)
     }
 
@@ -194,13 +194,13 @@ impl Server {
     }
 
     /// A session has waited as long as it was to.
-    pub(super) fn time_out(&mut self, session: Session) -> Outcome {
+    pub fn time_out(&mut self, session: Session) -> Outcome {
         self.woken.extend(self.table.interrupt(session, Interruption::LockTimeout).woken);
         failed(SLICE_PASSED, "a slice has passed")
     }
 
     /// A session that got what it waited for.
-    pub(super) fn pop_woken(&mut self) -> Option<Session> {
+    pub fn pop_woken(&mut self) -> Option<Session> {
         self.woken.pop_front()
     }
 

@@ -8,13 +8,13 @@ use pglock_core::{
     Advisory, AdvisoryMode, AdvisoryPlace, Call, Outcome, Sql, Statement, Table as LockTable,
 };
 use pglock_testkit::lockspace::Server as Model;
-use pglock_tests::{Database, Listener, Server, Session as Connection, eventually};
+use pglock_tests::{Database, Listener, Server, Session as Connection, eventually, setting};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
 use tokio::runtime::Runtime;
 
-use crate::sequences::{Run, difference, runner, runtime, setting};
+use crate::sequences::{Run, difference, runner, runtime};
 
 const SESSIONS: usize = 3;
 const STEPS_OF_A_PROGRAM: u64 = 60;
