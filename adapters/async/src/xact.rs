@@ -1,8 +1,7 @@
 //! Advisory locks inside a transaction of your own: taken on its connection, and gone when it ends.
 //!
 //! ```no_run
-//! use pglock_tokio::xact;
-//!
+//! # use pglock_async::xact;
 //! # async fn pay(client: &mut tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! let transaction = client.transaction().await?;
 //! xact::lock(&transaction, "invoice-42").await?;
