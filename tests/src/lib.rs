@@ -23,17 +23,19 @@ mod pooler;
 mod private;
 mod programs;
 mod proxy;
+mod runtime;
 mod server;
 mod session;
 mod watchdog;
 
-pub use adapters::{blocking, run};
+pub use adapters::{blocking, in_time, run};
 pub use certificate::Certificate;
 pub use database::Database;
 pub use listener::Listener;
 pub use pooler::{Pooler, Pooling};
 pub use private::Private;
 pub use proxy::{Fault, Proxy, RoundTrip};
+pub use runtime::{Runtime, connect};
 pub use server::Server;
 pub use session::{Lsn, Session, Tuple, Wal, eventually};
 

@@ -7,7 +7,7 @@ use pglock_driver::{Error, TableError};
 use crate::adapter::{Adapter, database, ms, options};
 use crate::crowd;
 
-over_both_adapters! {
+over_all_adapters! {
     connecting_creates_the_table,
     creating_the_table_again_changes_nothing,
     a_dropped_table_can_be_created_again,

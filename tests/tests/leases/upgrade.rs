@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::adapter::{Adapter, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     a_table_of_the_go_library_is_upgraded_in_place,
     an_upgrade_waits_for_whoever_uses_the_table,
     a_client_that_does_not_own_the_table_is_told_so,
