@@ -1,5 +1,5 @@
-//! Distributed locks on PostgreSQL, over `tokio-postgres` on async-std: on its sockets, timers and tasks. No tokio runtime
-//! is started or needed.
+//! Distributed locks on PostgreSQL, over `tokio-postgres` on async-std: on its sockets, timers and tasks. No tokio
+//! runtime is started or needed.
 //!
 //! ```no_run
 //! use pglock_async_std::{Error, Locks};
@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! **async-std is discontinued**: its maintainers recommend smol instead (RUSTSEC-2025-0052). This crate is for programs that
-//! are on it still; new ones had better take `pglock-smol`, which has the same names.
+//! **async-std is discontinued**: its maintainers recommend smol instead (RUSTSEC-2025-0052). This crate is for programs
+//! that are on it still; new ones had better take `pglock-smol`, which has the same names.
 //!
 //! Heartbeats are sent by a task of the runtime. Work that blocks all of the runtime's threads holds them
 //! up and may so lose the lock; the guard tells the truth all the same.
@@ -37,11 +37,11 @@
 //! The names are those of `pglock-tokio`, so that a program that changes its runtime changes the crate's name only, but
 //! for TLS: connectors are made by a function, see [`Tls`].
 //!
-//! Servers are found and reached as `tokio-postgres` does it on tokio: over TCP and Unix sockets, several hosts,
+//! Servers are found and reached as `tokio-postgres` does it on tokio: over TCP and Unix sockets, with several hosts,
 //! `hostaddr` and `port`, `connect_timeout`, keepalives and `tcp_user_timeout`, `target_session_attrs`,
-//! `load_balance_hosts`, `sslmode` and `sslnegotiation`. Its feature `runtime` is not asked for, and with it is left out what
-//! only it brings: `tokio_postgres::connect`, and cancelling a query, for connections of [your own
-//! making](Builder::connect_with).
+//! `load_balance_hosts`, `sslmode` and `sslnegotiation`. Its feature `runtime` is not asked for. What only that brings,
+//! `tokio_postgres::connect` and `CancelToken::cancel_query`, is nothing that locks need; connections of [your own
+//! making](Builder::connect_with) are opened by `tokio_postgres::Config::connect_raw`.
 //!
 //! Nothing is decided here: this crate opens connections, carries statements and sleeps.
 

@@ -93,3 +93,40 @@ impl fmt::Debug for Socket {
         f.debug_struct("Socket").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use smol::net::TcpStream;
+
+    use super::*;
+
+    /// A connection, as it was before it was set up, too.
+    fn connected(config: &str) -> (TcpStream, Socket) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = smol::block_on(TcpStream::connect(listener.local_addr().unwrap())).unwrap();
+        (stream.clone(), Socket::tcp(stream, &config.parse().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_silent_network_is_noticed_as_soon_as_configured() {
+        let (stream, _socket) = connected(
+            "keepalives_idle=11 keepalives_interval=7 keepalives_retries=5 tcp_user_timeout=13",
+        );
+        let socket = SockRef::from(&stream);
+        let seconds = Duration::from_secs;
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(11));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(7));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 5);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(seconds(13)));
+    }
+
+    #[test]
+    fn keepalives_can_be_left_out() {
+        let (stream, _socket) = connected("keepalives=0");
+        assert!(!SockRef::from(&stream).keepalive().unwrap());
+    }
+}

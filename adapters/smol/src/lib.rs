@@ -1,5 +1,5 @@
-//! Distributed locks on PostgreSQL, over `tokio-postgres` on smol: on its sockets, timers and tasks. No tokio runtime
-//! is started or needed.
+//! Distributed locks on PostgreSQL, over `tokio-postgres` on smol: on its sockets, timers and tasks. No tokio
+//! runtime is started or needed.
 //!
 //! ```no_run
 //! use pglock_smol::{Error, Locks};
@@ -16,8 +16,8 @@
 //! ```
 //!
 //! Heartbeats are sent by a task of smol's global executor, whatever executor your own tasks run on. It has one thread,
-//! unless `SMOL_THREADS` says otherwise: work that blocks all its threads holds heartbeats up and may so lose the lock; the
-//! guard tells the truth all the same.
+//! unless `SMOL_THREADS` says otherwise: work that blocks all its threads holds heartbeats up and may so lose the
+//! lock; the guard tells the truth all the same.
 //!
 //! PostgreSQL's own advisory locks, with the same guards; they need no table:
 //!
@@ -35,11 +35,11 @@
 //! The names are those of `pglock-tokio`, so that a program that changes its runtime changes the crate's name only, but
 //! for TLS: connectors are made by a function, see [`Tls`].
 //!
-//! Servers are found and reached as `tokio-postgres` does it on tokio: over TCP and Unix sockets, several hosts,
+//! Servers are found and reached as `tokio-postgres` does it on tokio: over TCP and Unix sockets, with several hosts,
 //! `hostaddr` and `port`, `connect_timeout`, keepalives and `tcp_user_timeout`, `target_session_attrs`,
-//! `load_balance_hosts`, `sslmode` and `sslnegotiation`. Its feature `runtime` is not asked for, and with it is left out what
-//! only it brings: `tokio_postgres::connect`, and cancelling a query, for connections of [your own
-//! making](Builder::connect_with).
+//! `load_balance_hosts`, `sslmode` and `sslnegotiation`. Its feature `runtime` is not asked for. What only that brings,
+//! `tokio_postgres::connect` and `CancelToken::cancel_query`, is nothing that locks need; connections of [your own
+//! making](Builder::connect_with) are opened by `tokio_postgres::Config::connect_raw`.
 //!
 //! Nothing is decided here: this crate opens connections, carries statements and sleeps.
 

@@ -1,6 +1,7 @@
 //! Advisory locks on a real server, over all adapters, beside sessions that take theirs by hand.
 //!
-//! Each test is written once and run over all, unless it is about one of them, or takes long and is about what they share.
+//! Each test is written once and run over all, unless it is about one of them, or takes long and is about what they
+//! share.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

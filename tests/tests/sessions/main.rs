@@ -1,7 +1,8 @@
 //! Session-level advisory locks on a real server, over all adapters. What is held is looked up in `pg_locks`,
 //! or tried from a session opened by hand.
 //!
-//! Each test is written once and run over all, unless it is about one of them, or takes long and is about what they share.
+//! Each test is written once and run over all, unless it is about one of them, or takes long and is about what they
+//! share.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
