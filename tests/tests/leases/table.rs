@@ -17,6 +17,9 @@ over_all_adapters! {
     a_missing_table_is_told_when_connecting,
     a_missing_table_is_told_by_every_ask,
     a_missing_schema_is_told,
+}
+
+over_tokio_and_postgres! {
     two_hundred_clients_create_the_table_at_once,
 }
 
