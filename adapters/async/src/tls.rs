@@ -12,22 +12,21 @@ use crate::socket::Socket;
 /// certificate must have, and answers a connector made for `tokio-postgres`:
 ///
 /// ```
+/// # use tokio_postgres::tls::TlsConnect;
 /// use pglock_async::{Socket, Tls};
-/// use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+/// use tokio_postgres::tls::MakeTlsConnect;
 ///
-/// /// Through whatever makes connectors on tokio; its crate brings the feature `runtime` of `tokio-postgres` along.
-/// fn through<M>(maker: M) -> impl Tls
-/// where
-///     M: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
-///     M::Stream: Send,
-///     M::TlsConnect: Send,
-///     <M::TlsConnect as TlsConnect<Socket>>::Future: Send,
-/// {
-///     move |host: &str| maker.clone().make_tls_connect(host)
-/// }
+/// // Of whatever makes connectors on tokio; its crate asks for the feature `runtime` of `tokio-postgres`.
+/// # fn through<M>(maker: M) -> impl Tls
+/// # where
+/// #     M: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+/// #     M::Stream: Send,
+/// #     M::TlsConnect: Send,
+/// #     <M::TlsConnect as TlsConnect<Socket>>::Future: Send,
+/// # {
+/// let tls = move |host: &str| MakeTlsConnect::<Socket>::make_tls_connect(&mut maker.clone(), host);
+/// # tls }
 /// ```
-///
-/// Connectors are dropped on whatever thread of the runtime they come to their end.
 pub trait Tls: Send + Sync + 'static {
     /// A connector for one connection.
     type Connect: TlsConnect<Socket, Stream: Send + 'static, Future: Send> + Send;
