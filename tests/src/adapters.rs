@@ -1,6 +1,8 @@
-//! How a test is run over both adapters.
+//! How a test is run over several adapters.
 
 use std::pin::Pin;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// No test takes longer, however busy the machine is and whoever has to take turns.
@@ -8,20 +10,45 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Makes a module of tests of each function: one for each adapter, which the caller knows as an `Adapter` of its own.
 #[macro_export]
-macro_rules! over_both_adapters {
+macro_rules! over_all_adapters {
     ($($test:ident),* $(,)?) => { $(
         mod $test {
             use super::Adapter;
+            use $crate::Runtime;
 
-            #[test]
-            fn over_tokio() {
-                $crate::run(super::$test(Adapter::Tokio));
+            $crate::over! { $test:
+                over_tokio(Adapter::Async(Runtime::Tokio)),
+                over_async_std(Adapter::Async(Runtime::AsyncStd)),
+                over_smol(Adapter::Async(Runtime::Smol)),
+                over_postgres(Adapter::Postgres),
             }
+        }
+    )* };
+}
 
-            #[test]
-            fn over_postgres() {
-                $crate::run(super::$test(Adapter::Postgres));
+/// The same without the other runtimes, for tests that take long and are about what all asynchronous adapters share.
+#[macro_export]
+macro_rules! over_tokio_and_postgres {
+    ($($test:ident),* $(,)?) => { $(
+        mod $test {
+            use super::Adapter;
+            use $crate::Runtime;
+
+            $crate::over! { $test:
+                over_tokio(Adapter::Async(Runtime::Tokio)),
+                over_postgres(Adapter::Postgres),
             }
+        }
+    )* };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! over {
+    ($test:ident: $($over:ident($adapter:expr)),* $(,)?) => { $(
+        #[test]
+        fn $over() {
+            $crate::run(super::$test($adapter));
         }
     )* };
 }
@@ -52,4 +79,14 @@ fn run_boxed(test: Pin<Box<dyn Future<Output = ()> + '_>>) {
 /// When the work does.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("work that does not panic")
+}
+
+/// Works on a thread of its own, and leaves it behind if it hangs.
+///
+/// # Panics
+/// When the work does, or does not end.
+pub fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = mpsc::channel();
+    thread::spawn(move || sender.send(work()));
+    done.recv_timeout(PATIENCE).expect("work that ends")
 }

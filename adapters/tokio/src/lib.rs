@@ -29,21 +29,16 @@
 //!
 //! Nothing is decided here: this crate opens connections, carries statements and sleeps.
 
-mod builder;
-mod clock;
-mod connect;
-mod locks;
-mod session;
-pub mod xact;
+mod runtime;
 
-pub use builder::Builder;
-pub use locks::Locks;
+use pglock_driver::BootClock;
+use tokio_postgres::NoTls;
 
-pub use pglock_driver::{
-    AdvisoryClaim, AdvisoryHold, AdvisoryKey, AdvisoryLock, AdvisoryMode, AdvisoryOwner,
-    AdvisoryPlace, AdvisoryRequest, AdvisoryWait, AskError, Backoff, Belief, Config, ConfigError,
-    ConnectError, Counters, Drift, Entry, Error, Failure, Foreign, Heartbeat, Hold, Holder,
-    Identity, Instant, KeyMapping, Lock, Loss, NameError, Options, OwnerError, Problem, Released,
-    Request, Rvn, ServerError, SessionKind, SqlState, Table, TableError, TableReport, Token, Unfit,
-    Wait,
-};
+pub use pglock_async::names::*;
+pub use runtime::Tokio;
+
+/// The locks of one table, over a few connections; see [`pglock_async::Locks`].
+pub type Locks = pglock_async::Locks<Tokio>;
+
+/// Settings first, then a way to connect; see [`pglock_async::Builder`].
+pub type Builder<T = NoTls, K = BootClock> = pglock_async::Builder<Tokio, T, K>;

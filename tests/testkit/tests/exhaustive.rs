@@ -140,6 +140,8 @@ mod bugs {
                 Bug::M53,
                 Bug::M55,
                 Bug::Leaks,
+                Bug::Deaf,
+                Bug::BellRingsOn,
             ],
             "advisory locks",
         ),

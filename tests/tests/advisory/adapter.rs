@@ -1,20 +1,25 @@
-//! Both adapters under one asynchronous face.
+//! All adapters under one asynchronous face.
 
 use std::thread;
 use std::time::Duration;
 
 use pglock_driver::{AdvisoryClaim, AdvisoryKey, AdvisoryMode, Error, Options};
 pub(crate) use pglock_tests::run;
-use pglock_tests::{Session, blocking, eventually};
+use pglock_tests::{Runtime, Session, blocking, eventually};
 use tokio::sync::{mpsc, oneshot};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Adapter {
-    Tokio,
+    Async(Runtime),
     Postgres,
 }
 
 impl Adapter {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::TOKIO, Self::Async(Runtime::AsyncStd), Self::Async(Runtime::Smol), Self::Postgres];
+
+    pub(crate) const TOKIO: Self = Self::Async(Runtime::Tokio);
+
     /// Who holds a key and who waits for it, as a new handle without a table tells.
     pub(crate) async fn holders(
         self,
@@ -24,9 +29,9 @@ impl Adapter {
         let (url, key) = (url.to_owned(), key.into());
         let options = Options::default().check_table(false).patience(Duration::from_secs(300));
         match self {
-            Self::Tokio => {
-                let builder = pglock_tokio::Locks::builder().options(options);
-                builder.connect(&url).await.unwrap().advisory_holders(key).await.unwrap()
+            Self::Async(runtime) => {
+                let locks = runtime.open(options, &url, true).await.unwrap();
+                locks.advisory_holders(key).await.unwrap()
             }
             Self::Postgres => {
                 let builder = pglock_postgres::Locks::builder().options(options);
@@ -41,7 +46,10 @@ impl Adapter {
         let ((asks, asked), (begun, pid)) = (mpsc::unbounded_channel(), oneshot::channel());
         let url = url.to_owned();
         match self {
-            Self::Tokio => drop(tokio::spawn(over_tokio(url, begun, asked))),
+            Self::Async(runtime) => {
+                let driven = over_async(runtime, url, begun, asked);
+                drop(tokio::spawn(runtime.run(driven)));
+            }
             Self::Postgres => drop(thread::spawn(move || over_postgres(&url, begun, asked))),
         }
         Transaction { pid: pid.await.unwrap(), asks }
@@ -113,15 +121,14 @@ impl Transaction {
 
 const PID: &str = "SELECT pg_backend_pid()";
 
-async fn over_tokio(
+async fn over_async(
+    runtime: Runtime,
     url: String,
     begun: oneshot::Sender<i32>,
     mut asked: mpsc::UnboundedReceiver<Ask>,
 ) {
-    use pglock_tokio::xact;
-    let (mut client, connection) =
-        tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
+    use pglock_async::xact;
+    let mut client = runtime.client(&url).await.unwrap();
     let transaction = client.transaction().await.unwrap();
     begun.send(transaction.query_one(PID, &[]).await.unwrap().get(0)).unwrap();
     while let Some(ask) = asked.recv().await {

@@ -5,7 +5,7 @@ use pglock_tests::{Database, Server, Session};
 
 use crate::adapter::Adapter;
 
-over_both_adapters! {
+over_all_adapters! {
     nobody_is_an_answer,
     whoever_waits_is_told_with_whom_it_waits_for,
     all_that_share_are_told,

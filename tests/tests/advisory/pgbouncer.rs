@@ -4,7 +4,7 @@ use pglock_tests::{Pooler, Pooling, Server};
 
 use crate::adapter::Adapter;
 
-over_both_adapters! {
+over_all_adapters! {
     a_lock_lasts_as_long_as_its_transaction,
 }
 

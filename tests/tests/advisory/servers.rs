@@ -1,11 +1,9 @@
-//! What needs a server of its own, which serves both adapters, since it takes long to make.
+//! What needs a server of its own, which serves all adapters, since it takes long to make.
 
 use pglock_driver::{Error, Failure, Unfit};
 use pglock_tests::Private;
 
 use crate::adapter::{Adapter, Transaction, run};
-
-const ADAPTERS: [Adapter; 2] = [Adapter::Tokio, Adapter::Postgres];
 
 #[test]
 fn a_standby_grants_nothing_and_tells_of_its_own_locks() {
@@ -18,7 +16,7 @@ fn a_standby_grants_nothing_and_tells_of_its_own_locks() {
         let (session, reader) = (database.connect().await, replica.connect().await);
         session.execute("SELECT pg_advisory_lock(1)").await;
         reader.execute("SELECT pg_advisory_lock_shared(2)").await;
-        for adapter in ADAPTERS {
+        for adapter in Adapter::ALL {
             assert_eq!(adapter.holders(replica.url(), 1).await, []);
             let claims = adapter.holders(replica.url(), 2).await;
             assert_eq!(
@@ -52,7 +50,7 @@ fn a_prepared_transaction_holds_without_a_process() {
         session.execute("BEGIN; SELECT pg_advisory_xact_lock(1); PREPARE TRANSACTION 'half'").await;
         tokio::join!(waiter.execute("SELECT pg_advisory_lock(1)"), async {
             waiter.blocked(&session).await;
-            for adapter in ADAPTERS {
+            for adapter in Adapter::ALL {
                 let claims = adapter.holders(database.url(), 1).await;
                 let [half, waiting] = &claims[..] else { panic!("{claims:?}") };
                 assert_eq!((half.pid, half.is_held(), half.state.as_deref()), (None, true, None));
@@ -73,7 +71,7 @@ fn a_full_lock_table_is_an_error() {
         let session = database.connect().await;
         // Nobody can connect when it is full.
         let (first, second) = (
-            Adapter::Tokio.begin(database.url()).await,
+            Adapter::TOKIO.begin(database.url()).await,
             Adapter::Postgres.begin(database.url()).await,
         );
         let fill = "SELECT pg_try_advisory_lock(key) FROM generate_series(1, 10000000) key";

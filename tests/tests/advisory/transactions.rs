@@ -5,7 +5,7 @@ use pglock_tests::{Database, Server, Session};
 
 use crate::adapter::{Adapter, Transaction};
 
-over_both_adapters! {
+over_all_adapters! {
     it_excludes_a_session_and_the_reverse,
     it_ends_with_a_commit_and_with_a_rollback,
     shared_locks_go_together_and_with_no_exclusive_one,

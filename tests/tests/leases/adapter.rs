@@ -1,4 +1,4 @@
-//! Both adapters under one asynchronous face.
+//! All adapters under one asynchronous face.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use pglock_driver::{
     Counters, Entry, Error, Heartbeat, Hold, Loss, Options, Released, TableReport, Token, Wait,
 };
 use pglock_tests::{Database, Server};
-pub(crate) use pglock_tests::{blocking, run};
+pub(crate) use pglock_tests::{Runtime, blocking, run};
 
 /// A new database for a test.
 pub(crate) fn database() -> Database {
@@ -26,24 +26,31 @@ pub(crate) const fn ms(milliseconds: u64) -> Duration {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Adapter {
-    Tokio,
+    Async(Runtime),
     Postgres,
+}
+
+impl Adapter {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::TOKIO, Self::Async(Runtime::AsyncStd), Self::Async(Runtime::Smol), Self::Postgres];
+
+    pub(crate) const TOKIO: Self = Self::Async(Runtime::Tokio);
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Locks {
-    Tokio(pglock_tokio::Locks),
+    Async(pglock_driver::Locks),
     Postgres(pglock_postgres::Locks),
 }
 
 pub(crate) enum Request {
-    Tokio(pglock_tokio::Request),
+    Async(pglock_driver::Request),
     Postgres(pglock_postgres::Request),
 }
 
 #[derive(Debug)]
 pub(crate) enum Lock {
-    Tokio(pglock_tokio::Lock),
+    Async(pglock_driver::Lock),
     Postgres(Arc<pglock_postgres::Lock>),
 }
 
@@ -73,10 +80,7 @@ impl Adapter {
         prepared: bool,
     ) -> Result<Locks, Error> {
         match self {
-            Self::Tokio => {
-                let builder = pglock_tokio::Locks::builder().options(options).prepared(prepared);
-                builder.connect(url).await.map(Locks::Tokio)
-            }
+            Self::Async(runtime) => runtime.open(options, url, prepared).await.map(Locks::Async),
             Self::Postgres => {
                 let builder = pglock_postgres::Locks::builder().options(options).prepared(prepared);
                 let url = url.to_owned();
@@ -90,7 +94,7 @@ impl Adapter {
 macro_rules! ask {
     ($handle:expr, |$locks:ident| $ask:expr) => {
         match $handle {
-            Locks::Tokio($locks) => $ask.await,
+            Locks::Async($locks) => $ask.await,
             Locks::Postgres(locks) => {
                 let $locks = locks.clone();
                 blocking(move || $ask).await
@@ -102,7 +106,7 @@ macro_rules! ask {
 impl Locks {
     pub(crate) fn request(&self, name: &str) -> Request {
         match self {
-            Self::Tokio(locks) => Request::Tokio(locks.request(name)),
+            Self::Async(locks) => Request::Async(locks.request(name)),
             Self::Postgres(locks) => Request::Postgres(locks.request(name)),
         }
     }
@@ -163,7 +167,7 @@ macro_rules! offer {
     ($($option:ident($($name:ident: $type:ty)?)),* $(,)?) => { $(
         pub(crate) fn $option(self $(, $name: $type)?) -> Self {
             match self {
-                Self::Tokio(request) => Self::Tokio(request.$option($($name)?)),
+                Self::Async(request) => Self::Async(request.$option($($name)?)),
                 Self::Postgres(request) => Self::Postgres(request.$option($($name)?)),
             }
         }
@@ -178,14 +182,14 @@ impl Request {
 
     pub(crate) async fn acquire(self) -> Result<Lock, Error> {
         match self {
-            Self::Tokio(request) => request.acquire().await.map(Lock::Tokio),
+            Self::Async(request) => request.acquire().await.map(Lock::Async),
             Self::Postgres(request) => blocking(|| request.acquire()).await.map(Lock::sync),
         }
     }
 
     pub(crate) async fn acquire_within(self, time: Duration) -> Result<Lock, Error> {
         match self {
-            Self::Tokio(request) => request.acquire_within(time).await.map(Lock::Tokio),
+            Self::Async(request) => request.acquire_within(time).await.map(Lock::Async),
             Self::Postgres(request) => {
                 blocking(move || request.acquire_within(time)).await.map(Lock::sync)
             }
@@ -194,7 +198,7 @@ impl Request {
 
     pub(crate) async fn try_acquire(self) -> Result<Option<Lock>, Error> {
         match self {
-            Self::Tokio(request) => Ok(request.try_acquire().await?.map(Lock::Tokio)),
+            Self::Async(request) => Ok(request.try_acquire().await?.map(Lock::Async)),
             Self::Postgres(request) => {
                 Ok(blocking(|| request.try_acquire()).await?.map(Lock::sync))
             }
@@ -203,7 +207,7 @@ impl Request {
 
     pub(crate) async fn probe(self) -> Result<Option<Lock>, Error> {
         match self {
-            Self::Tokio(request) => Ok(request.probe().await?.map(Lock::Tokio)),
+            Self::Async(request) => Ok(request.probe().await?.map(Lock::Async)),
             Self::Postgres(request) => Ok(blocking(|| request.probe()).await?.map(Lock::sync)),
         }
     }
@@ -213,7 +217,7 @@ impl Request {
 macro_rules! ask_guard {
     ($guard:expr, |$lock:ident| $ask:expr) => {
         match $guard {
-            Lock::Tokio($lock) => $ask.await,
+            Lock::Async($lock) => $ask.await,
             Lock::Postgres(lock) => {
                 let $lock = Arc::clone(lock);
                 blocking(move || $ask).await
@@ -234,7 +238,7 @@ impl Lock {
 
     pub(crate) async fn release(self) -> Result<Released, Error> {
         match self {
-            Self::Tokio(lock) => lock.release().await,
+            Self::Async(lock) => lock.release().await,
             Self::Postgres(lock) => {
                 let lock = Arc::into_inner(lock).expect("a guard that nobody else uses");
                 blocking(|| lock.release()).await
@@ -269,7 +273,7 @@ impl Deref for Lock {
 
     fn deref(&self) -> &Hold {
         match self {
-            Self::Tokio(lock) => lock,
+            Self::Async(lock) => lock,
             Self::Postgres(lock) => lock,
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::adapter::{Adapter, Locks, database, ms, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     an_acquire_that_timed_out_leaves_nothing_behind,
     an_acquire_that_timed_out_behind_a_locked_row_leaves_nothing_behind,
 }
@@ -28,7 +28,7 @@ async fn no_row_stays_held(locks: &Locks) {
 fn a_waiter_that_was_dropped_never_gets_the_lock() {
     run(async {
         let database = database();
-        let adapter = Adapter::Tokio;
+        let adapter = Adapter::TOKIO;
         let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
         let lock = locks.acquire("a").await.unwrap();
         for waiter in [&locks, &others] {
@@ -45,7 +45,7 @@ fn a_waiter_that_was_dropped_never_gets_the_lock() {
 fn an_acquire_dropped_at_any_moment_leaves_nothing_behind() {
     run(async {
         let database = database();
-        let locks = Adapter::Tokio.locks(&database).await;
+        let locks = Adapter::TOKIO.locks(&database).await;
         let mut given_up = 0;
         for step in 0..60_u64 {
             let moment = Duration::from_micros(step * 50);
@@ -67,7 +67,7 @@ fn an_acquire_dropped_at_any_moment_leaves_nothing_behind() {
 fn an_acquire_dropped_after_its_grant_was_lost_leaves_nothing_behind() {
     run(async {
         let database = database();
-        let adapter = Adapter::Tokio;
+        let adapter = Adapter::TOKIO;
         let others = adapter.locks(&database).await;
         others.acquire("a").await.unwrap().release().await.unwrap();
         let proxy = Proxy::new(database.url());

@@ -4,14 +4,15 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pglock_async::Builder;
 use pglock_driver::{Error, SessionKind};
-use pglock_tests::{Private, Proxy, eventually};
+use pglock_tests::{Private, Proxy, Runtime, eventually};
 use postgres::NoTls;
 use tokio::time::Instant;
 
 use crate::adapter::{Adapter, database, ms, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     a_bad_url_is_told,
     a_missing_server_is_told,
     a_silent_server_is_told_when_the_deadline_has_passed,
@@ -88,7 +89,7 @@ fn a_wrong_password_is_told() {
         );
         let watcher = database.connect().await;
         let url = |password: &str| database.url().replace("postgres@", &format!("app:{password}@"));
-        for adapter in [Adapter::Tokio, Adapter::Postgres] {
+        for adapter in Adapter::ALL {
             let error = adapter.open(options(), &url("wrong")).await.unwrap_err();
             assert_eq!(error.sqlstate().unwrap().as_str(), "28P01", "{error:?}");
             assert!(error.to_string().contains("password"), "{error}");
@@ -112,34 +113,43 @@ fn a_wrong_password_is_told() {
 }
 
 #[test]
-fn tokio_takes_connections_of_the_users_own_making() {
+fn async_adapters_take_connections_of_the_users_own_making() {
     run(async {
-        let database = database();
-        let opened = Arc::new(AtomicUsize::new(0));
-        let (count, url) = (Arc::clone(&opened), database.url().to_owned());
-        let open = move |_: SessionKind| {
-            let (count, url) = (Arc::clone(&count), url.clone());
-            async move {
-                let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
-                tokio::spawn(connection);
-                count.fetch_add(1, Ordering::SeqCst);
-                Ok::<_, tokio_postgres::Error>(Box::new(client))
+        for runtime in Runtime::ALL {
+            match runtime {
+                Runtime::Tokio => takes(pglock_tokio::Locks::builder, runtime).await,
+                Runtime::AsyncStd => takes(pglock_async_std::Locks::builder, runtime).await,
+                Runtime::Smol => takes(pglock_smol::Locks::builder, runtime).await,
             }
-        };
-        for prepared in [true, false] {
-            let builder = pglock_tokio::Locks::builder().options(options()).prepared(prepared);
-            let locks = builder.connect_with(open.clone()).await.unwrap();
-            let lock = locks.acquire("a").await.unwrap();
-            lock.heartbeat().await.unwrap();
-            database.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
-            );
-            lock.heartbeat().await.unwrap();
-            assert!(lock.release().await.unwrap().confirmed);
         }
-        assert!(opened.load(Ordering::SeqCst) >= 6, "{opened:?}");
     });
+}
+
+async fn takes<R: pglock_async::Runtime>(builder: impl Fn() -> Builder<R>, runtime: Runtime) {
+    let database = database();
+    let opened = Arc::new(AtomicUsize::new(0));
+    let (count, url) = (Arc::clone(&opened), database.url().to_owned());
+    let open = move |_: SessionKind| {
+        let (count, url) = (Arc::clone(&count), url.clone());
+        async move {
+            let client = runtime.client(&url).await?;
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, tokio_postgres::Error>(Box::new(client))
+        }
+    };
+    for prepared in [true, false] {
+        let builder = builder().options(options()).prepared(prepared);
+        let locks = runtime.run(builder.connect_with(open.clone())).await.unwrap();
+        let lock = locks.acquire("a").await.unwrap();
+        lock.heartbeat().await.unwrap();
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        lock.heartbeat().await.unwrap();
+        assert!(lock.release().await.unwrap().confirmed);
+    }
+    assert!(opened.load(Ordering::SeqCst) >= 6, "{opened:?}");
 }
 
 #[test]

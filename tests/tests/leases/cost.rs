@@ -10,7 +10,7 @@ use postgres::NoTls;
 
 use crate::adapter::{Adapter, Locks, database, ms, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     every_ask_is_one_round_trip,
     the_first_use_of_a_name_is_two,
     unnamed_statements_are_one_round_trip_too,
@@ -105,7 +105,7 @@ async fn a_refused_try_leaves_the_tuple_untouched(adapter: Adapter) {
 fn a_refused_try_has_no_transaction_id() {
     run(async {
         let database = database();
-        let holder = Adapter::Tokio.locks(&database).await;
+        let holder = Adapter::TOKIO.locks(&database).await;
         let lock = holder.acquire("a").await.unwrap();
         let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -139,7 +139,7 @@ fn a_thousand_locks_are_renewed_by_one_statement() {
     run(async {
         let database = database();
         let options = options().lease(ms(60_000)).work_sessions(1);
-        let locks = Adapter::Tokio.locks_with(options, &database).await;
+        let locks = Adapter::TOKIO.locks_with(options, &database).await;
         database
             .execute("INSERT INTO locks (name) SELECT 'n' || n FROM generate_series(0, 1399) n");
         let mut held = Vec::new();

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::adapter::{Adapter, Lock, Locks, Request, database, ms, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     a_waiter_takes_over,
     a_probe_of_a_new_handle_takes_over,
     repeated_tries_of_one_handle_take_over,
@@ -167,7 +167,7 @@ fn a_handle_whose_runtime_has_ended_holds_nothing_and_asks_for_nothing() {
     let database = database();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (locks, lock) = runtime.block_on(async {
-        let locks = Adapter::Tokio.locks(&database).await;
+        let locks = Adapter::TOKIO.locks(&database).await;
         let lock = locks.request("a").lease(Crashed::LEASE).acquire().await.unwrap();
         (locks, lock)
     });
@@ -177,7 +177,7 @@ fn a_handle_whose_runtime_has_ended_holds_nothing_and_asks_for_nothing() {
         eventually("the loop has ended", async || !lock.is_held()).await;
         assert!(matches!(lock.ensure_held(), Err(Error::Lost(_))));
         assert_eq!(locks.get("a").await, Err(Error::Closed));
-        let others = Adapter::Tokio.locks(&database).await;
+        let others = Adapter::TOKIO.locks(&database).await;
         let other = others.acquire("a").await.unwrap();
         assert!(begun.elapsed() >= Crashed::LEASE);
         assert!(other.token() > lock.token());

@@ -8,12 +8,15 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::adapter::{Adapter, Locks, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
+    a_hundred_locks_share_a_few_connections,
+}
+
+over_tokio_and_postgres! {
     a_thousand_tasks_share_one_lock,
     a_thousand_tasks_share_one_lock_under_repeatable_read,
     a_thousand_tasks_share_one_lock_under_serializable,
     a_hundred_clients_hold_a_hundred_locks,
-    a_hundred_locks_share_a_few_connections,
 }
 
 /// Crowds take turns, since servers have room for only so many connections.

@@ -5,7 +5,7 @@ use pglock_driver::{Error, Loss};
 use crate::adapter::{Adapter, Locks, database};
 use crate::crash::Crashed;
 
-over_both_adapters! {
+over_all_adapters! {
     data_is_seen_by_others_and_goes_with_the_release,
     data_is_kept_if_asked,
     data_of_the_one_before_is_replaced_if_asked,

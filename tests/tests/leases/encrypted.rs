@@ -1,15 +1,17 @@
 //! Connections through TLS.
 
+use pglock_async::Socket;
 use pglock_driver::Error;
-use pglock_tests::{Certificate, Database, Private};
+use pglock_tests::{Certificate, Database, Private, Runtime, connect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::adapter::{Adapter, Locks, blocking};
 
-over_both_adapters! {
+over_all_adapters! {
     a_lock_lives_on_encrypted_connections_if_there_is_a_connector,
     a_server_that_cannot_be_trusted_is_told,
 }
@@ -56,13 +58,29 @@ fn url(database: &Database, host: &str) -> String {
 async fn open(adapter: Adapter, root: &Certificate, url: &str) -> Result<Locks, Error> {
     let tls = MakeRustlsConnect::new(trusting(root));
     match adapter {
-        Adapter::Tokio => {
-            let builder = pglock_tokio::Locks::builder().tls(tls);
-            builder.connect(url).await.map(Locks::Tokio)
-        }
+        Adapter::Async(runtime) => encrypt(runtime, tls, url.to_owned()).await.map(Locks::Async),
         Adapter::Postgres => {
             let (builder, url) = (pglock_postgres::Locks::builder().tls(tls), url.to_owned());
             blocking(move || builder.connect(&url)).await.map(Locks::Postgres)
+        }
+    }
+}
+
+async fn encrypt(
+    runtime: Runtime,
+    tls: MakeRustlsConnect,
+    url: String,
+) -> Result<pglock_driver::Locks, Error> {
+    let maker = tls.clone();
+    let connector =
+        move |host: &str| MakeTlsConnect::<Socket>::make_tls_connect(&mut maker.clone(), host);
+    match runtime {
+        Runtime::Tokio => connect(pglock_tokio::Locks::builder().tls(tls), url).await,
+        Runtime::AsyncStd => {
+            runtime.run(connect(pglock_async_std::Locks::builder().tls(connector), url)).await
+        }
+        Runtime::Smol => {
+            runtime.run(connect(pglock_smol::Locks::builder().tls(connector), url)).await
         }
     }
 }

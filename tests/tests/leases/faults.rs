@@ -5,7 +5,7 @@ use pglock_tests::{Database, Fault, Proxy};
 
 use crate::adapter::{Adapter, Locks, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     an_acquire_without_a_reply_is_granted_once,
     a_first_acquire_without_a_reply_is_granted_once,
     a_try_without_a_reply_is_asked_again,

@@ -5,7 +5,7 @@ use pglock_tests::eventually;
 
 use crate::adapter::{Adapter, database, ms};
 
-over_both_adapters! {
+over_all_adapters! {
     a_shut_down_gives_all_locks_back,
     a_second_clean_up_is_harmless,
     a_guard_keeps_its_handle_alive,

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::adapter::{Adapter, Locks, database, ms};
 
-over_both_adapters! {
+over_all_adapters! {
     heartbeats_keep_a_lock_beyond_its_lease,
     heartbeats_come_as_often_as_they_are_told,
     a_lock_without_heartbeats_lasts_one_lease,

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::adapter::{Adapter, Lock, Locks, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     a_waiter_is_told_of_the_release,
     a_waiter_is_told_of_an_eviction,
     each_waiter_is_told_of_its_own_lock,

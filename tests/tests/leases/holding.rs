@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::adapter::{Adapter, database, ms, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     a_lock_is_held_until_it_is_released,
     a_try_fails_while_the_lock_is_held,
     a_try_in_the_same_process_fails_too,
@@ -92,7 +92,7 @@ async fn waiting_ends_when_its_time_has_passed(adapter: Adapter) {
 fn waiters_of_one_handle_get_the_lock_in_their_order() {
     run(async {
         let database = database();
-        let locks = Adapter::Tokio.locks(&database).await;
+        let locks = Adapter::TOKIO.locks(&database).await;
         let first = locks.acquire("a").await.unwrap();
         let mut waiting = Vec::new();
         for _ in 0..5 {

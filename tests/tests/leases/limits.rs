@@ -4,7 +4,7 @@ use pglock_driver::{Error, Rvn, Token};
 
 use crate::adapter::{Adapter, database, options};
 
-over_both_adapters! {
+over_all_adapters! {
     tokens_grow_up_to_the_end_of_an_epoch,
     the_sequence_of_other_clients_does_not_matter,
     a_sequence_among_our_numbers_is_a_problem,

@@ -4,7 +4,7 @@ use pglock_driver::{Error, Wait};
 
 use crate::adapter::{Adapter, database, ms};
 
-over_both_adapters! {
+over_all_adapters! {
     a_list_shows_names_owners_and_data,
     a_list_of_a_prefix_shows_what_starts_so,
     rows_of_others_are_shown_as_they_are,

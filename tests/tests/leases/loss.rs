@@ -5,7 +5,7 @@ use pglock_tests::eventually;
 
 use crate::adapter::{Adapter, database, ms};
 
-over_both_adapters! {
+over_all_adapters! {
     releasing_a_lock_that_was_lost_says_so,
     the_next_heartbeat_finds_a_loss,
     a_holder_that_is_evicted_learns_of_it,

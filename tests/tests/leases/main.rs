@@ -1,6 +1,7 @@
-//! Lease locks on a real server, over the tokio adapter and the sync one.
+//! Lease locks on a real server, over all adapters.
 //!
-//! Each test is written once and run over both, unless it is about one of them.
+//! Each test is written once and run over all, unless it is about one of them, or takes long and is about what they
+//! share.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -9,7 +10,7 @@
     reason = "these are tests"
 )]
 
-#[macro_use(over_both_adapters)]
+#[macro_use(over_all_adapters, over_tokio_and_postgres)]
 extern crate pglock_tests;
 
 mod adapter;
@@ -26,6 +27,7 @@ mod handles;
 mod heartbeats;
 mod hints;
 mod holding;
+mod hosts;
 mod limits;
 mod listing;
 mod loss;

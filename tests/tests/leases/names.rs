@@ -4,7 +4,7 @@ use pglock_driver::{Error, NameError, OwnerError};
 
 use crate::adapter::{Adapter, Lock, Locks, database};
 
-over_both_adapters! {
+over_all_adapters! {
     any_name_that_fits_is_a_lock_of_its_own,
     other_names_are_refused_with_the_reason,
     an_owner_that_does_not_fit_is_refused,

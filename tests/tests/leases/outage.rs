@@ -6,14 +6,17 @@ use tokio::time::Instant;
 
 use crate::adapter::{Adapter, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     locks_survive_that_their_backends_are_killed,
     locks_survive_a_restart_of_the_server,
     a_holder_cut_off_knows_that_it_lost_its_lock,
-    a_holder_in_a_silent_network_knows_it_too,
     a_waiter_waits_through_an_outage,
-    a_try_does_not_last_for_ever,
     a_handle_shuts_down_without_a_server,
+}
+
+over_tokio_and_postgres! {
+    a_holder_in_a_silent_network_knows_it_too,
+    a_try_does_not_last_for_ever,
 }
 
 const KILL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \

@@ -5,18 +5,18 @@ use pglock_tests::Private;
 
 use crate::adapter::{Adapter, ms, options, run};
 
-/// One server serves both adapters, since a standby takes long to make.
+/// One server serves all adapters, since a standby takes long to make.
 #[test]
 fn a_standby_shows_locks_and_refuses_them() {
     run(async {
         let primary = Private::new();
         let database = primary.database();
-        let locks = Adapter::Tokio.locks(&database).await;
+        let locks = Adapter::TOKIO.locks(&database).await;
         let standby = primary.standby();
         let lock = locks.request("a").owner("first").data(b"one").acquire().await.unwrap();
         standby.follow(&primary);
         let replica = standby.replica_of(&database);
-        for adapter in [Adapter::Tokio, Adapter::Postgres] {
+        for adapter in Adapter::ALL {
             let reader = adapter.locks_with(options().patience(ms(60_000)), &replica).await;
             let entry = reader.get("a").await.unwrap().unwrap();
             assert_eq!(entry.token, Some(lock.token()));

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::adapter::{Adapter, ms};
 
-over_both_adapters! {
+over_tokio_and_postgres! {
     a_stopped_holder_knows_at_once_and_by_itself,
 }
 
@@ -44,7 +44,7 @@ struct Holder {
 impl Holder {
     fn start(adapter: Adapter, database: &Database) -> Self {
         let adapter = match adapter {
-            Adapter::Tokio => "tokio",
+            Adapter::Async(_) => "tokio",
             Adapter::Postgres => "postgres",
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));

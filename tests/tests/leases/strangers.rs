@@ -6,15 +6,18 @@ use tokio::time::timeout;
 
 use crate::adapter::{Adapter, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     a_locked_row_is_a_third_answer_to_a_try,
     a_waiter_gets_a_row_that_was_locked,
     one_locked_row_holds_up_no_other_renewal,
     one_poisoned_row_harms_no_other_lock,
     a_blocked_grant_holds_up_no_renewal,
     a_release_waits_for_a_locked_row,
-    a_locked_table_does_not_pile_up_connections,
     a_fence_holds_up_grants_but_no_heartbeats,
+}
+
+over_tokio_and_postgres! {
+    a_locked_table_does_not_pile_up_connections,
 }
 
 async fn a_locked_row_is_a_third_answer_to_a_try(adapter: Adapter) {

@@ -7,7 +7,7 @@ use pglock_driver::{Error, TableError};
 use crate::adapter::{Adapter, database, ms, options};
 use crate::crowd;
 
-over_both_adapters! {
+over_all_adapters! {
     connecting_creates_the_table,
     creating_the_table_again_changes_nothing,
     a_dropped_table_can_be_created_again,
@@ -17,6 +17,9 @@ over_both_adapters! {
     a_missing_table_is_told_when_connecting,
     a_missing_table_is_told_by_every_ask,
     a_missing_schema_is_told,
+}
+
+over_tokio_and_postgres! {
     two_hundred_clients_create_the_table_at_once,
 }
 

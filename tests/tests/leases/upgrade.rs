@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::adapter::{Adapter, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     a_table_of_the_go_library_is_upgraded_in_place,
     an_upgrade_waits_for_whoever_uses_the_table,
     a_client_that_does_not_own_the_table_is_told_so,
@@ -77,8 +77,8 @@ struct Guest<'a> {
 }
 
 impl<'a> Guest<'a> {
-    fn new(database: &'a Database, adapter: Adapter) -> Self {
-        let name = format!("guest_{}_{adapter:?}", database.name()).to_lowercase();
+    fn new(database: &'a Database) -> Self {
+        let name = format!("guest_{}", database.name());
         database.execute(&format!("CREATE ROLE {name} LOGIN PASSWORD 'guest'"));
         let mut url = Url::parse(database.url()).unwrap();
         url.set_username(&name).unwrap();
@@ -106,7 +106,7 @@ impl Drop for Guest<'_> {
 async fn a_client_that_does_not_own_the_table_is_told_so(adapter: Adapter) {
     let database = database();
     database.execute(GO);
-    let guest = Guest::new(&database, adapter);
+    let guest = Guest::new(&database);
     let refused = adapter.open(options(), guest.url.as_str()).await.unwrap_err();
     assert!(refused.to_string().contains("owner"), "{refused}");
     guest.may_use_the_table();
@@ -146,7 +146,7 @@ async fn an_owner_who_mends_the_sequence_by_hand_does_not_turn_tokens_back(adapt
 async fn a_client_that_owns_nothing_uses_a_table_that_is_fit(adapter: Adapter) {
     let database = database();
     let locks = adapter.locks(&database).await;
-    let guest = Guest::new(&database, adapter);
+    let guest = Guest::new(&database);
     let refused = adapter.open(options(), guest.url.as_str()).await.unwrap();
     let denied = refused.acquire("a").await.unwrap_err();
     assert_eq!(denied.sqlstate().unwrap().as_str(), "42501");

@@ -18,8 +18,8 @@ impl Drop for Alarm {
     }
 }
 
-fn tokio_locks(locks: Locks) -> pglock_tokio::Locks {
-    let Locks::Tokio(locks) = locks else { panic!("locks of another adapter") };
+fn async_locks(locks: Locks) -> pglock_driver::Locks {
+    let Locks::Async(locks) = locks else { panic!("locks of another adapter") };
     locks
 }
 
@@ -32,8 +32,8 @@ fn sync_locks(locks: Locks) -> pglock_postgres::Locks {
 fn async_work_is_done_under_the_lock() {
     run(async {
         let database = database();
-        let others = Adapter::Tokio.locks(&database).await;
-        let locks = tokio_locks(Adapter::Tokio.locks(&database).await);
+        let others = Adapter::TOKIO.locks(&database).await;
+        let locks = async_locks(Adapter::TOKIO.locks(&database).await);
         let done = locks.run("a", |hold| {
             let others = others.clone();
             async move {
@@ -52,7 +52,7 @@ fn async_work_is_dropped_when_the_lock_is_lost() {
     run(async {
         let database = database();
         let options = options().heartbeat(Heartbeat::Every(ms(20)));
-        let locks = tokio_locks(Adapter::Tokio.locks_with(options, &database).await);
+        let locks = async_locks(Adapter::TOKIO.locks_with(options, &database).await);
         let dropped = Arc::new(AtomicBool::new(false));
         let (begun, beginning) = oneshot::channel();
         let alarm = Alarm(Arc::clone(&dropped));
@@ -76,8 +76,8 @@ fn async_work_is_dropped_when_the_lock_is_lost() {
 fn a_run_that_is_dropped_gives_the_lock_back() {
     run(async {
         let database = database();
-        let others = Adapter::Tokio.locks(&database).await;
-        let locks = tokio_locks(Adapter::Tokio.locks(&database).await);
+        let others = Adapter::TOKIO.locks(&database).await;
+        let locks = async_locks(Adapter::TOKIO.locks(&database).await);
         let (begun, beginning) = oneshot::channel();
         let work = |_| async move {
             begun.send(()).unwrap();
@@ -136,7 +136,7 @@ fn a_loss_that_only_the_release_shows_is_in_the_result() {
     run(async {
         let database = Arc::new(database());
         let by_hand = || options().heartbeat(Heartbeat::ByHand);
-        let locks = tokio_locks(Adapter::Tokio.locks_with(by_hand(), &database).await);
+        let locks = async_locks(Adapter::TOKIO.locks_with(by_hand(), &database).await);
         let done = locks.run("a", |hold| {
             let (locks, token) = (locks.clone(), hold.token());
             async move { locks.evict("a", token).await.unwrap().expect("a lock that was held") }
@@ -155,8 +155,8 @@ fn a_loss_that_only_the_release_shows_is_in_the_result() {
 fn async_work_waits_for_a_dead_holder_first() {
     run(async {
         let database = database();
-        let crashed = Crashed::new(Adapter::Tokio, &database).await;
-        let locks = tokio_locks(Adapter::Tokio.locks(&database).await);
+        let crashed = Crashed::new(Adapter::TOKIO, &database).await;
+        let locks = async_locks(Adapter::TOKIO.locks(&database).await);
         let token = locks.run("a", |hold| async move { hold.token() }).await.unwrap();
         assert!(token > crashed.token);
     });

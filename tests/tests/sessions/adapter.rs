@@ -1,4 +1,4 @@
-//! Both adapters under one asynchronous face.
+//! All adapters under one asynchronous face.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use pglock_driver::{
     AdvisoryHold, AdvisoryKey, AdvisoryOwner, Counters, Error, Loss, Options, Released,
 };
-pub(crate) use pglock_tests::run;
 use pglock_tests::{Database, Server, Session, blocking, eventually};
+pub(crate) use pglock_tests::{Runtime, run};
 
 /// A new database for a test.
 pub(crate) fn database() -> Database {
@@ -116,7 +116,7 @@ pub(crate) fn arguments(key: &AdvisoryKey) -> String {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Adapter {
-    Tokio,
+    Async(Runtime),
     Postgres,
 }
 
@@ -127,20 +127,27 @@ pub(crate) enum Way {
     InLine,
 }
 
+impl Adapter {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::TOKIO, Self::Async(Runtime::AsyncStd), Self::Async(Runtime::Smol), Self::Postgres];
+
+    pub(crate) const TOKIO: Self = Self::Async(Runtime::Tokio);
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Locks {
-    Tokio(pglock_tokio::Locks),
+    Async(pglock_driver::Locks),
     Postgres(pglock_postgres::Locks),
 }
 
 pub(crate) enum Request {
-    Tokio(pglock_tokio::AdvisoryRequest),
+    Async(pglock_driver::AdvisoryRequest),
     Postgres(pglock_postgres::AdvisoryRequest),
 }
 
 #[derive(Debug)]
 pub(crate) enum Lock {
-    Tokio(pglock_tokio::AdvisoryLock),
+    Async(pglock_driver::AdvisoryLock),
     Postgres(Arc<pglock_postgres::AdvisoryLock>),
 }
 
@@ -161,9 +168,8 @@ impl Adapter {
     /// A handle whose statements may be without names, as behind a pooler.
     pub(crate) async fn connect(self, options: Options, url: &str, prepared: bool) -> Locks {
         match self {
-            Self::Tokio => {
-                let builder = pglock_tokio::Locks::builder().options(options).prepared(prepared);
-                Locks::Tokio(builder.connect(url).await.expect("locks"))
+            Self::Async(runtime) => {
+                Locks::Async(runtime.open(options, url, prepared).await.expect("locks"))
             }
             Self::Postgres => {
                 let builder = pglock_postgres::Locks::builder().options(options).prepared(prepared);
@@ -186,7 +192,7 @@ impl Way {
 impl Locks {
     pub(crate) fn advisory(&self, key: impl Into<AdvisoryKey>) -> Request {
         match self {
-            Self::Tokio(locks) => Request::Tokio(locks.advisory(key)),
+            Self::Async(locks) => Request::Async(locks.advisory(key)),
             Self::Postgres(locks) => Request::Postgres(locks.advisory(key)),
         }
     }
@@ -205,14 +211,14 @@ impl Locks {
 
     pub(crate) fn owner(&self) -> AdvisoryOwner {
         match self {
-            Self::Tokio(locks) => locks.owner(),
+            Self::Async(locks) => locks.owner(),
             Self::Postgres(locks) => locks.owner(),
         }
     }
 
     pub(crate) async fn counters(&self) -> Counters {
         match self {
-            Self::Tokio(locks) => locks.counters().await,
+            Self::Async(locks) => locks.counters().await,
             Self::Postgres(locks) => {
                 let locks = locks.clone();
                 blocking(move || locks.counters()).await
@@ -223,7 +229,7 @@ impl Locks {
 
     pub(crate) async fn shut_down(&self) {
         match self {
-            Self::Tokio(locks) => locks.shut_down().await,
+            Self::Async(locks) => locks.shut_down().await,
             Self::Postgres(locks) => {
                 let locks = locks.clone();
                 blocking(move || locks.shut_down()).await;
@@ -235,35 +241,35 @@ impl Locks {
 impl Request {
     pub(crate) fn shared(self) -> Self {
         match self {
-            Self::Tokio(request) => Self::Tokio(request.shared()),
+            Self::Async(request) => Self::Async(request.shared()),
             Self::Postgres(request) => Self::Postgres(request.shared()),
         }
     }
 
     pub(crate) fn by(self, owner: &AdvisoryOwner) -> Self {
         match self {
-            Self::Tokio(request) => Self::Tokio(request.by(owner)),
+            Self::Async(request) => Self::Async(request.by(owner)),
             Self::Postgres(request) => Self::Postgres(request.by(owner)),
         }
     }
 
     pub(crate) fn in_line(self) -> Self {
         match self {
-            Self::Tokio(request) => Self::Tokio(request.in_line()),
+            Self::Async(request) => Self::Async(request.in_line()),
             Self::Postgres(request) => Self::Postgres(request.in_line()),
         }
     }
 
     pub(crate) async fn acquire(self) -> Result<Lock, Error> {
         match self {
-            Self::Tokio(request) => request.acquire().await.map(Lock::Tokio),
+            Self::Async(request) => request.acquire().await.map(Lock::Async),
             Self::Postgres(request) => blocking(|| request.acquire()).await.map(Lock::sync),
         }
     }
 
     pub(crate) async fn acquire_within(self, time: Duration) -> Result<Lock, Error> {
         match self {
-            Self::Tokio(request) => request.acquire_within(time).await.map(Lock::Tokio),
+            Self::Async(request) => request.acquire_within(time).await.map(Lock::Async),
             Self::Postgres(request) => {
                 blocking(move || request.acquire_within(time)).await.map(Lock::sync)
             }
@@ -272,7 +278,7 @@ impl Request {
 
     pub(crate) async fn try_acquire(self) -> Result<Option<Lock>, Error> {
         match self {
-            Self::Tokio(request) => Ok(request.try_acquire().await?.map(Lock::Tokio)),
+            Self::Async(request) => Ok(request.try_acquire().await?.map(Lock::Async)),
             Self::Postgres(request) => {
                 Ok(blocking(|| request.try_acquire()).await?.map(Lock::sync))
             }
@@ -287,7 +293,7 @@ impl Lock {
 
     pub(crate) async fn again(&self) -> Result<Self, Error> {
         match self {
-            Self::Tokio(lock) => lock.again().await.map(Self::Tokio),
+            Self::Async(lock) => lock.again().await.map(Self::Async),
             Self::Postgres(lock) => {
                 let lock = Arc::clone(lock);
                 blocking(move || lock.again()).await.map(Self::sync)
@@ -297,7 +303,7 @@ impl Lock {
 
     pub(crate) async fn lost(&self) -> Loss {
         match self {
-            Self::Tokio(lock) => lock.lost().await,
+            Self::Async(lock) => lock.lost().await,
             Self::Postgres(lock) => {
                 let lock = Arc::clone(lock);
                 blocking(move || lock.lost()).await
@@ -307,7 +313,7 @@ impl Lock {
 
     pub(crate) async fn release(self) -> Result<Released, Error> {
         match self {
-            Self::Tokio(lock) => lock.release().await,
+            Self::Async(lock) => lock.release().await,
             Self::Postgres(lock) => {
                 let lock = Arc::into_inner(lock).expect("a guard that nobody else uses");
                 blocking(|| lock.release()).await
@@ -326,7 +332,7 @@ impl Deref for Lock {
 
     fn deref(&self) -> &AdvisoryHold {
         match self {
-            Self::Tokio(lock) => lock,
+            Self::Async(lock) => lock,
             Self::Postgres(lock) => lock,
         }
     }

@@ -4,7 +4,7 @@ use pglock_tests::Proxy;
 
 use crate::adapter::{Adapter, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     a_lock_and_its_release_are_two_round_trips,
     a_nested_pair_is_none,
 }

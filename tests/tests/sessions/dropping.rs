@@ -6,13 +6,13 @@ use std::pin::pin;
 use std::task::Poll;
 
 use pglock_driver::Loss;
+use pglock_driver::{AdvisoryLock, AdvisoryRequest};
 use pglock_tests::{Database, eventually};
-use pglock_tokio::{AdvisoryLock, AdvisoryRequest};
 use tokio::time::{interval, sleep};
 
 use crate::adapter::{Adapter, Locks, Stranger, database, ms, options, run};
 
-type Way = fn(&pglock_tokio::Locks) -> AdvisoryRequest;
+type Way = fn(&pglock_driver::Locks) -> AdvisoryRequest;
 
 /// How a lock is asked for: alone or shared, by polls or in line.
 const WAYS: [Way; 4] = [
@@ -40,7 +40,7 @@ async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
 }
 
 struct Bench {
-    locks: pglock_tokio::Locks,
+    locks: pglock_driver::Locks,
     stranger: Stranger,
     _database: Database,
 }
@@ -50,7 +50,7 @@ impl Bench {
     async fn new() -> Self {
         let database = database();
         let options = options().poll(ms(5)).slice(ms(5));
-        let Locks::Tokio(locks) = Adapter::Tokio.locks_with(options, &database).await else {
+        let Locks::Async(locks) = Adapter::TOKIO.locks_with(options, &database).await else {
             unreachable!()
         };
         let stranger = Stranger::of(&database).await;

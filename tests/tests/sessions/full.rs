@@ -5,17 +5,17 @@ use pglock_tests::Private;
 
 use crate::adapter::{Adapter, Stranger, database, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     a_client_holds_no_more_locks_than_it_may,
 }
 
-/// A server of its own, since its lock table is filled; it serves both adapters.
+/// A server of its own, since its lock table is filled; it serves two adapters.
 #[test]
 fn a_full_lock_table_is_an_error_and_leaves_nothing_behind() {
     run(async {
         let server = Private::new();
         let database = server.database();
-        for adapter in [Adapter::Tokio, Adapter::Postgres] {
+        for adapter in [Adapter::TOKIO, Adapter::Postgres] {
             let locks = adapter.locks(&database).await;
             let newcomer = adapter.locks(&database).await;
             let lock = locks.acquire(-1).await;

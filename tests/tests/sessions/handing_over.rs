@@ -10,7 +10,7 @@ use pglock_tests::{eventually, setting};
 
 use crate::adapter::{Adapter, Stranger, Way, database, never_again};
 
-over_both_adapters! {
+over_tokio_and_postgres! {
     a_hand_over_by_default,
     a_hand_over_in_line_needs_no_poll,
 }

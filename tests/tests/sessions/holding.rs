@@ -4,7 +4,7 @@ use pglock_driver::{AdvisoryMode, Error, Loss};
 
 use crate::adapter::{Adapter, Stranger, database};
 
-over_both_adapters! {
+over_all_adapters! {
     a_lock_is_acquired_and_released,
     an_owner_takes_its_lock_again,
     exclusive_locks_are_released_as_often_as_they_were_taken,

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::adapter::{Adapter, Stranger, arguments, database, ms, never_again, options, run};
 use crate::waiting::Races;
 
-over_both_adapters! {
+over_all_adapters! {
     a_stranger_hands_the_lock_over_in_the_order_of_the_queue,
     slice_after_slice_waits_until_the_lock_is_free,
     those_who_share_are_handed_the_lock_together,
@@ -190,7 +190,7 @@ fn a_waiter_in_line_that_was_dropped_never_gets_the_lock_and_leaves_the_queue_so
     run(async {
         let database = database();
         let stranger = Stranger::of(&database).await;
-        let locks = Adapter::Tokio.locks(&database).await;
+        let locks = Adapter::TOKIO.locks(&database).await;
         stranger.takes("a").await;
         stranger.sees_connections(2).await;
         let mut waiting = Box::pin(locks.advisory("a").in_line().acquire());

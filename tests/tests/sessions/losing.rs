@@ -8,7 +8,7 @@ use postgres::NoTls;
 
 use crate::adapter::{Adapter, Locks, Stranger, database, ms, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     a_killed_session_is_a_loss_and_another_gets_the_lock,
     all_locks_of_a_session_end_with_it,
     a_session_that_was_idle_for_too_long_is_a_loss,
@@ -56,7 +56,7 @@ fn work_is_dropped_when_its_session_ends() {
     run(async {
         let database = database();
         let stranger = Stranger::of(&database).await;
-        let Locks::Tokio(locks) = Adapter::Tokio.locks(&database).await else { unreachable!() };
+        let Locks::Async(locks) = Adapter::TOKIO.locks(&database).await else { unreachable!() };
         let work = |_| async {
             stranger.kills_the_holder("a").await;
             std::future::pending::<()>().await;

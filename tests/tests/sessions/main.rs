@@ -1,7 +1,8 @@
-//! Session-level advisory locks on a real server, over the tokio adapter and the sync one. What is held is looked up in `pg_locks`,
+//! Session-level advisory locks on a real server, over all adapters. What is held is looked up in `pg_locks`,
 //! or tried from a session opened by hand.
 //!
-//! Each test is written once and run over both, unless it is about one of them.
+//! Each test is written once and run over all, unless it is about one of them, or takes long and is about what they
+//! share.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -10,7 +11,7 @@
     reason = "these are tests"
 )]
 
-#[macro_use(over_both_adapters)]
+#[macro_use(over_all_adapters, over_tokio_and_postgres)]
 extern crate pglock_tests;
 
 mod adapter;

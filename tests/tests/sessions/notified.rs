@@ -10,7 +10,7 @@ use pglock_driver::{Error, Options};
 
 use crate::adapter::{Adapter, Locks, Stranger, database, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     a_waiter_is_told_of_an_unlock,
     those_who_share_are_told_of_one_who_had_it_alone,
     a_waiter_in_line_tells_those_who_are_not,

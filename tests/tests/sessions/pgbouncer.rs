@@ -5,11 +5,14 @@ use pglock_tests::{Pooler, Pooling};
 
 use crate::adapter::{Adapter, Stranger, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     sessions_that_are_shared_are_refused,
-    of_clients_at_once_none_gets_a_session_that_is_shared,
     a_session_of_ones_own_will_do,
     a_session_of_ones_own_can_wait_in_line,
+}
+
+over_tokio_and_postgres! {
+    of_clients_at_once_none_gets_a_session_that_is_shared,
 }
 
 /// Where sessions are shared, and how many there are.

@@ -7,7 +7,7 @@ use pglock_driver::{AskError, Error};
 
 use crate::adapter::{Adapter, Stranger, database, ms};
 
-over_both_adapters! {
+over_all_adapters! {
     readers_are_in_together,
     a_writer_keeps_readers_out,
     readers_keep_a_writer_out,

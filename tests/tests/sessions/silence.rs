@@ -5,7 +5,7 @@ use pglock_tests::{Database, Proxy};
 
 use crate::adapter::{Adapter, Stranger, database, ms, options};
 
-over_both_adapters! {
+over_all_adapters! {
     the_server_is_as_patient_as_the_client,
     what_the_user_says_stays,
     the_server_frees_what_a_silent_client_held,

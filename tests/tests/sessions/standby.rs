@@ -5,7 +5,7 @@ use pglock_tests::Private;
 
 use crate::adapter::{Adapter, ms, run};
 
-/// One server serves both adapters, since a standby takes long to make.
+/// One server serves all adapters, since a standby takes long to make.
 #[test]
 fn a_standby_is_refused() {
     run(async {
@@ -14,7 +14,7 @@ fn a_standby_is_refused() {
         let standby = primary.standby();
         standby.follow(&primary);
         let replica = standby.replica_of(&database);
-        for adapter in [Adapter::Tokio, Adapter::Postgres] {
+        for adapter in Adapter::ALL {
             let locks = adapter.locks(&replica).await;
             for refused in [
                 locks.advisory("a").acquire().await.map(drop),

@@ -5,7 +5,7 @@ use pglock_tests::eventually;
 
 use crate::adapter::{Adapter, Stranger, arguments, database};
 
-over_both_adapters! {
+over_all_adapters! {
     a_key_is_where_a_session_opened_by_hand_finds_it,
     a_session_opened_by_hand_is_waited_for,
 }

@@ -4,7 +4,7 @@ use pglock_driver::{Error, Failure};
 
 use crate::adapter::{Adapter, Stranger, database, options};
 
-over_both_adapters! {
+over_all_adapters! {
     tokens_grow_from_holder_to_holder_and_with_those_of_leases,
     those_who_share_a_hold_share_its_token,
     nobody_draws_who_wants_none,

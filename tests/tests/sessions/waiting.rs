@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::adapter::{Adapter, Lock, Locks, Stranger, database, ms, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     a_waiter_has_the_lock_when_it_is_released,
     an_acquire_that_timed_out_leaves_nothing_behind,
     times_that_pass_at_any_moment_leave_nothing_behind,
@@ -34,7 +34,7 @@ async fn a_waiter_has_the_lock_when_it_is_released(adapter: Adapter) {
 fn waiters_of_one_client_have_the_lock_in_the_order_of_their_coming() {
     run(async {
         let database = database();
-        let locks = Adapter::Tokio.locks(&database).await;
+        let locks = Adapter::TOKIO.locks(&database).await;
         let lock = locks.acquire("a").await;
         let mut waiting = Vec::new();
         for _ in 0..5 {
@@ -59,7 +59,7 @@ async fn an_acquire_that_timed_out_leaves_nothing_behind(adapter: Adapter) {
         let late = waiter.advisory("a").acquire_within(ms(120)).await;
         assert_eq!(late.unwrap_err(), Error::TimedOut(None));
     }
-    assert_eq!(stranger.count().await, 1);
+    stranger.sees(1).await;
     lock.free().await;
     assert!(stranger.finds_free("a").await);
     assert_eq!(stranger.count().await, 0);
@@ -116,13 +116,13 @@ fn a_waiter_that_was_dropped_never_gets_the_lock() {
     run(async {
         let database = database();
         let stranger = Stranger::of(&database).await;
-        let adapter = Adapter::Tokio;
+        let adapter = Adapter::TOKIO;
         let (locks, others) = (adapter.locks(&database).await, adapter.locks(&database).await);
         let lock = locks.acquire("a").await;
         for waiter in [&locks, &others] {
             assert!(timeout(ms(150), waiter.advisory("a").acquire()).await.is_err());
         }
-        assert_eq!(stranger.count().await, 1);
+        stranger.sees(1).await;
         lock.free().await;
         assert!(stranger.finds_free("a").await);
         stranger.sees(0).await;
@@ -134,7 +134,7 @@ fn an_acquire_dropped_at_any_moment_leaves_nothing_behind() {
     run(async {
         let database = database();
         let stranger = Stranger::of(&database).await;
-        let locks = Adapter::Tokio.locks(&database).await;
+        let locks = Adapter::TOKIO.locks(&database).await;
         let mut given_up = 0;
         for step in 0..200_u64 {
             let moment = Duration::from_micros(step % 60 * 50);

@@ -7,7 +7,7 @@ use pglock_tests::Private;
 
 use crate::adapter::{Adapter, Locks, Stranger, database, options, run};
 
-over_both_adapters! {
+over_all_adapters! {
     workers_at_once_are_in_one_after_the_other,
     workers_one_after_the_other_all_have_their_turn,
     each_task_takes_what_nobody_else_is_at,
@@ -77,7 +77,7 @@ fn ten_thousand_locks_share_one_connection() {
         server.database().execute("ALTER SYSTEM SET max_locks_per_transaction = 256");
         server.restart();
         let database = server.database();
-        for adapter in [Adapter::Tokio, Adapter::Postgres] {
+        for adapter in [Adapter::TOKIO, Adapter::Postgres] {
             let locks = adapter.locks_with(options().advisory_places(10_000), &database).await;
             share_one_connection(10_000, &locks, &Stranger::of(&database).await).await;
         }

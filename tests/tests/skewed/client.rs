@@ -101,7 +101,7 @@ impl Client {
 
     pub(crate) fn release(&mut self, held: Held) {
         self.tell(held.of, Step::LetGo);
-        let ending = match self.handle.release(held.guard) {
+        let ending = match held.guard.release() {
             Ok(released) if released.confirmed => Ending::Released,
             Ok(_) => Ending::Unconfirmed,
             Err(Error::Lost(_)) => Ending::Lost,

@@ -19,20 +19,15 @@ mod clock;
 mod handle;
 mod play;
 
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use pglock_testkit::{Account, Judgement, judge};
-use pglock_tests::{Server, setting};
+use pglock_tests::{Server, in_time, setting};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use client::{Client, DRIFT};
 use clock::{Skew, Truth};
 use handle::Adapter;
-
-/// No case takes longer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 #[test]
 fn no_two_clients_believe_in_one_lock_at_once() {
@@ -99,11 +94,4 @@ fn together(accounts: impl IntoIterator<Item = Account>) -> Result<(), Judgement
     let mut all = Account::default();
     all.entries.extend(accounts.into_iter().flat_map(|account| account.entries));
     judge(&all)
-}
-
-/// Whatever hangs is left behind.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (sender, done) = mpsc::channel();
-    thread::spawn(move || sender.send(work()));
-    done.recv_timeout(PATIENCE).expect("clients that come to their end")
 }

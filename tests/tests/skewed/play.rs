@@ -11,6 +11,7 @@ use postgres::NoTls;
 use proptest::collection;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::select;
 
 use crate::client::{Client, DRIFT, Held, rest};
 use crate::clock::{Skew, Truth};
@@ -53,7 +54,7 @@ pub(crate) fn play() -> impl Strategy<Value = Play> {
 }
 
 fn role() -> impl Strategy<Value = Role> {
-    let adapter = prop_oneof![Just(Adapter::Postgres), Just(Adapter::Tokio)];
+    let adapter = select(&Adapter::ALL);
     let turns = collection::vec(turn(), 1..=3);
     (adapter, skew(), turns).prop_map(|(adapter, skew, turns)| Role { adapter, skew, turns })
 }

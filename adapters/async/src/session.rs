@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Poll, ready};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::future::{self, Either};
+use futures::stream::BoxStream;
 use pglock_driver::{Command, Outcome};
 use pglock_wire::{Wire, outcome, types, value, wired};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Connection, Error, Row, Statement};
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use crate::opened::Opened;
+use crate::runtime::{Runtime, within};
 
 /// How long a connection that is given up may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -37,17 +41,14 @@ struct Driven {
 }
 
 impl Session<Box<Client>> {
-    pub(crate) fn own<S, T>(client: Client, connection: Connection<S, T>, prepared: bool) -> Self
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    pub(crate) fn own(runtime: &impl Runtime, opened: Opened, prepared: bool) -> Self {
         let (task, session) = mpsc::channel(1);
         let (told, notifications) = mpsc::unbounded_channel();
-        tokio::spawn(drive(carry(connection, told), session));
+        let connection = carry(opened.notifications, told);
+        runtime.spawn(drive(runtime.clone(), connection, session));
         let notifications = notifications.into();
         let connection = Some(Driven { task, notifications });
-        Self { connection, ..Self::users(Box::new(client), prepared) }
+        Self { connection, ..Self::users(Box::new(opened.client), prepared) }
     }
 
     pub(crate) async fn tell(&self, statements: &str) -> Result<(), Error> {
@@ -72,31 +73,25 @@ impl<C> Session<C> {
 }
 
 /// Until the connection ends, or soon after its session has been dropped.
-async fn drive(connection: impl Future<Output = ()>, mut session: mpsc::Receiver<Infallible>) {
-    let mut connection = pin!(connection);
-    tokio::select! {
-        () = &mut connection => {}
-        _dropped = session.recv() => {
-            let _overdue = tokio::time::timeout(FAREWELL, connection).await.is_err();
+async fn drive(
+    runtime: impl Runtime,
+    connection: impl Future<Output = ()>,
+    mut session: mpsc::Receiver<Infallible>,
+) {
+    let dropped = pin!(session.recv());
+    match future::select(pin!(connection), dropped).await {
+        Either::Left(((), _)) => {}
+        Either::Right((_, connection)) => {
+            let _overdue = within(&runtime, FAREWELL, connection).await.is_none();
         }
     }
 }
 
 /// Until the connection ends; what the server tells meanwhile is passed on.
-async fn carry<S, T>(mut connection: Connection<S, T>, told: mpsc::UnboundedSender<String>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    poll_fn(|cx| {
-        while let Some(Ok(message)) = ready!(connection.poll_message(cx)) {
-            if let AsyncMessage::Notification(news) = message {
-                let _nobody_listens = told.send(news.payload().into()).is_err();
-            }
-        }
-        Poll::Ready(())
-    })
-    .await;
+async fn carry(mut connection: BoxStream<'static, String>, told: mpsc::UnboundedSender<String>) {
+    while let Some(payload) = connection.next().await {
+        let _nobody_listens = told.send(payload).is_err();
+    }
 }
 
 impl<C: Deref<Target = Client> + Send + Sync + 'static> pglock_driver::Session for Session<C> {

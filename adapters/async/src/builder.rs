@@ -1,17 +1,17 @@
 //! How connections are made: settings, TLS, a user's own way.
 
 use std::error;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
 use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind};
-use tokio::runtime::Handle;
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, NoTls, Socket};
+use tokio_postgres::{Client, Config, NoTls};
 
-use crate::clock::TokioClock;
+use crate::clock::RuntimeClock;
 use crate::connect::{Own, Pool};
 use crate::locks::Locks;
+use crate::runtime::{Dial, Runtime};
 
 /// Settings first, then [`connect`](Builder::connect) or one of its kin.
 ///
@@ -29,20 +29,22 @@ use crate::locks::Locks;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Builder<T = NoTls, K = BootClock> {
+pub struct Builder<R, T = NoTls, K = BootClock> {
     options: Options,
     tls: T,
     prepared: bool,
     clock: K,
+    runtime: PhantomData<fn() -> R>,
 }
 
-impl Builder {
+impl<R> Builder<R> {
     pub(crate) fn new() -> Self {
-        Self { options: Options::default(), tls: NoTls, prepared: true, clock: BootClock }
+        let (options, runtime) = (Options::default(), PhantomData);
+        Self { options, tls: NoTls, prepared: true, clock: BootClock, runtime }
     }
 }
 
-impl<T, K> Builder<T, K> {
+impl<R: Runtime, T, K> Builder<R, T, K> {
     pglock_driver::offer_options!(options);
 
     /// All settings at once, instead of whatever was set before.
@@ -50,18 +52,19 @@ impl<T, K> Builder<T, K> {
         Self { options, ..self }
     }
 
-    /// Connects through TLS, with any connector made for `tokio-postgres`.
-    pub fn tls<U>(self, tls: U) -> Builder<U, K> {
-        let Self { options, prepared, clock, .. } = self;
-        Builder { options, tls, prepared, clock }
+    /// Connects through TLS: on tokio with any connector made for `tokio-postgres`, on other runtimes with
+    /// [what makes them](crate::Tls).
+    pub fn tls<U>(self, tls: U) -> Builder<R, U, K> {
+        let Self { options, prepared, clock, runtime, .. } = self;
+        Builder { options, tls, prepared, clock, runtime }
     }
 
     /// Reads another clock than the system's: a better one, or one that a test has the command of.
     ///
     /// Locks are trusted as long as it says, so it must be as right as [`Options::drift`] says.
-    pub fn clock<L: Clock>(self, clock: L) -> Builder<T, L> {
-        let Self { options, tls, prepared, .. } = self;
-        Builder { options, tls, prepared, clock }
+    pub fn clock<L: Clock>(self, clock: L) -> Builder<R, T, L> {
+        let Self { options, tls, prepared, runtime, .. } = self;
+        Builder { options, tls, prepared, clock, runtime }
     }
 
     /// Whether statements are prepared once for each connection; yes by default. Say no behind a
@@ -98,7 +101,7 @@ impl<T, K> Builder<T, K> {
     ///
     /// # Errors
     /// As [`Locks::connect`].
-    pub async fn connect_with<F, W, C, E>(self, open: F) -> Result<Locks, Error>
+    pub async fn connect_with<F, W, C, E>(self, open: F) -> Result<Locks<R>, Error>
     where
         F: Fn(SessionKind) -> W + Send + Sync + 'static,
         W: Future<Output = Result<C, E>> + Send + 'static,
@@ -107,24 +110,17 @@ impl<T, K> Builder<T, K> {
         K: Clock,
     {
         let pool = Pool { open, prepared: self.prepared };
-        open_locks(self.options.hints(false), pool, self.clock).await
+        open_locks(R::current()?, self.options.hints(false), pool, self.clock).await
     }
 }
 
-impl<T, K> Builder<T, K>
-where
-    K: Clock,
-    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
-    T::Stream: Send,
-    T::TlsConnect: Send,
-    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-{
+impl<R: Dial<T>, T: Send + Sync + 'static, K: Clock> Builder<R, T, K> {
     /// Connects to where a libpq-style connection string says. Keepalives, time-outs and the application's
     /// name are set where it says nothing about them, so that a silent network is noticed soon.
     ///
     /// # Errors
     /// As [`Locks::connect`].
-    pub async fn connect(self, url: &str) -> Result<Locks, Error> {
+    pub async fn connect(self, url: &str) -> Result<Locks<R>, Error> {
         self.connect_config(pglock_wire::config(url)?).await
     }
 
@@ -132,20 +128,28 @@ where
     ///
     /// # Errors
     /// As [`Locks::connect`].
-    pub async fn connect_config(self, config: Config) -> Result<Locks, Error> {
+    pub async fn connect_config(self, config: Config) -> Result<Locks<R>, Error> {
+        let runtime = R::current()?;
         let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
-        let own = Own { config, tls: self.tls, prepared: self.prepared, silence };
+        let own = Own {
+            runtime: runtime.clone(),
+            config,
+            tls: self.tls,
+            prepared: self.prepared,
+            silence,
+        };
         let options = if self.prepared { self.options } else { self.options.hints(false) };
-        open_locks(options, own, self.clock).await
+        open_locks(runtime, options, own, self.clock).await
     }
 }
 
-async fn open_locks(
+async fn open_locks<R: Runtime>(
+    runtime: R,
     options: Options,
     connect: impl Connect,
     clock: impl Clock,
-) -> Result<Locks, Error> {
-    let runtime = Handle::try_current().map_err(|error| Error::System(error.to_string()))?;
-    let spawn = |drive| drop(runtime.spawn(drive));
-    pglock_driver::Locks::open(options, connect, TokioClock(clock), spawn).await.map(Locks::new)
+) -> Result<Locks<R>, Error> {
+    let timer = RuntimeClock { runtime: runtime.clone(), clock };
+    let spawn = |drive| runtime.spawn(drive);
+    pglock_driver::Locks::open(options, connect, timer, spawn).await.map(Locks::new)
 }

@@ -9,43 +9,40 @@ use pglock_wire::{
     CALL, CALLS, ECHO, WITNESS, answer, carries_advisory_locks, connect_error, is_one_session,
     setup,
 };
-use tokio::time::timeout;
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, Error, Socket};
+use tokio_postgres::{Client, Config, Error};
 
+use crate::runtime::{Dial, within};
 use crate::session::Session;
 
 /// Connections to where a configuration says.
-pub(crate) struct Own<T> {
+pub(crate) struct Own<R, T> {
+    pub(crate) runtime: R,
     pub(crate) config: Config,
     pub(crate) tls: T,
     pub(crate) prepared: bool,
     pub(crate) silence: Duration,
 }
 
-impl<T> Connect for Own<T>
-where
-    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
-    T::Stream: Send,
-    T::TlsConnect: Send,
-    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-{
+impl<R: Dial<T>, T: Send + Sync + 'static> Connect for Own<R, T> {
     type Session = Session<Box<Client>>;
 
     async fn connect(&self, kind: SessionKind) -> Result<Self::Session, ConnectError> {
-        self.session(kind).await.map_err(|error| connect_error(&error))
+        let session = self.open().await?;
+        self.set_up(session, kind).await.map_err(|error| connect_error(&error))
     }
 }
 
-impl<T> Own<T>
-where
-    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
-    T::Stream: Send,
-    T::TlsConnect: Send,
-    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-{
-    async fn session(&self, kind: SessionKind) -> Result<Session<Box<Client>>, Error> {
-        let session = self.open().await?;
+impl<R: Dial<T>, T: Send + Sync + 'static> Own<R, T> {
+    async fn open(&self) -> Result<Session<Box<Client>>, ConnectError> {
+        let opened = self.runtime.dial(&self.config, &self.tls).await?;
+        Ok(Session::own(&self.runtime, opened, self.prepared))
+    }
+
+    async fn set_up(
+        &self,
+        session: Session<Box<Client>>,
+        kind: SessionKind,
+    ) -> Result<Session<Box<Client>>, Error> {
         if carries_advisory_locks(kind) && self.is_shared(&session).await? {
             return Ok(session.shared());
         }
@@ -55,11 +52,6 @@ where
         Ok(session)
     }
 
-    async fn open(&self) -> Result<Session<Box<Client>>, Error> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
-        Ok(Session::own(client, connection, self.prepared))
-    }
-
     /// A standby and whoever knows no notifications will be told apart by the core. A witness that cannot be had, or
     /// not soon, has seen nothing.
     async fn is_shared(&self, session: &Session<Box<Client>>) -> Result<bool, Error> {
@@ -67,14 +59,15 @@ where
             Err(error) if error.as_db_error().is_some() => return Ok(false),
             call => call?,
         };
-        let Ok(Ok(witness)) = timeout(WITNESS, self.witness()).await else { return Ok(false) };
+        let witness = within(&self.runtime, WITNESS, self.witness()).await;
+        let Some(witness) = witness.flatten() else { return Ok(false) };
         let mut call = first.clone();
         for _ in 0..CALLS {
             let found = witness.ask(&answer(&call)).await? == "t";
             if found || !is_one_session(&call, &first) {
                 return Ok(true);
             }
-            if timeout(ECHO, echo(session, &call)).await.is_ok() {
+            if within(&self.runtime, ECHO, echo(session, &call)).await.is_some() {
                 return Ok(false);
             }
             call = session.ask(CALL).await?;
@@ -83,10 +76,10 @@ where
     }
 
     /// A second connection that has been given a session.
-    async fn witness(&self) -> Result<Session<Box<Client>>, Error> {
-        let witness = self.open().await?;
-        witness.ask("SELECT 1").await?;
-        Ok(witness)
+    async fn witness(&self) -> Option<Session<Box<Client>>> {
+        let witness = self.open().await.ok()?;
+        witness.ask("SELECT 1").await.ok()?;
+        Some(witness)
     }
 }
 

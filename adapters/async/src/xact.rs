@@ -1,8 +1,7 @@
 //! Advisory locks inside a transaction of your own: taken on its connection, and gone when it ends.
 //!
 //! ```no_run
-//! use pglock_tokio::xact;
-//!
+//! # use pglock_async::xact;
 //! # async fn pay(client: &mut tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! let transaction = client.transaction().await?;
 //! xact::lock(&transaction, "invoice-42").await?;
@@ -34,8 +33,8 @@ use crate::session::sql;
 ///
 /// # Errors
 /// With the server's code: 40P01 for a deadlock that this transaction has to end, 55P03 when `lock_timeout` has
-/// passed, 57014 when cancelled. [`LockTableFull`](crate::Failure::LockTableFull) when the server has no room for another
-/// lock, [`Unfit`](crate::Failure::Unfit) on a standby, whose locks exclude nobody on the primary.
+/// passed, 57014 when cancelled. [`LockTableFull`](pglock_driver::Failure::LockTableFull) when the server has no room
+/// for another lock, [`Unfit`](pglock_driver::Failure::Unfit) on a standby, whose locks exclude nobody on the primary.
 pub async fn lock(transaction: &Transaction<'_>, key: impl Into<AdvisoryKey>) -> Result<(), Error> {
     take(transaction, key.into(), AdvisoryMode::Exclusive, true).await.map(|_| ())
 }
