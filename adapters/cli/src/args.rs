@@ -86,6 +86,9 @@ pub(crate) struct Run {
     /// Share it with all who share it
     #[arg(long, requires = "advisory", help_heading = "The lock")]
     pub(crate) shared: bool,
+    /// Wait in the server's own queue, where it is handed over at once; takes a connection more
+    #[arg(long, requires = "advisory", conflicts_with = "once", help_heading = "The lock")]
+    pub(crate) in_line: bool,
     /// How the name becomes the key of an advisory lock
     #[arg(long, value_enum, default_value_t = Mapping::Fnv1a, requires = "advisory")]
     #[arg(help_heading = "The lock")]
@@ -372,6 +375,8 @@ mod tests {
             &["x", "--lease", "-1s", "--", "true"],
             &["x", "--replace-data", "--", "true"],
             &["x", "--shared", "--", "true"],
+            &["x", "--in-line", "--", "true"],
+            &["x", "--advisory", "--in-line", "--try", "--", "true"],
             &["x", "--mapping", "sqlx", "--", "true"],
             &["x", "--advisory", "--lease", "20s", "--", "true"],
             &["x", "--advisory", "--owner", "me", "--", "true"],

@@ -52,12 +52,16 @@ leaves running in the background is no longer protected after it has ended.
 The lock table is created if it is missing.
 
 With --advisory the lock is one of PostgreSQL's own; no table is needed, and
-there are no PGLOCK_TOKEN and PGLOCK_OWNER. `pglock holders` shows who has it.
+there are no PGLOCK_TOKEN and PGLOCK_OWNER, also not those of an outer `run`.
+`pglock holders` shows who has it.
 It is free for others as soon as its session ends: if the server ends it, the
 command gets KILL when that is noticed, and when pglock is killed, at once;
 others may have the lock a moment before. A session that is silent for 15s
 counts as lost. Poolers that share a session among clients, and standbys, are
-refused.
+refused. With --in-line it is waited for in the server's own queue and handed
+over at once, to those in the queue in the order of their coming, though the
+place is lost twice a second: what waits longer keeps CREATE INDEX CONCURRENTLY
+waiting, too.
 
 Times are written 500ms, 20s, 5m, 1h 30m.
 
@@ -83,7 +87,7 @@ Examples:
 
   # readers at once, a writer alone
   pglock run catalogue --advisory --shared -- ./export.sh
-  pglock run catalogue --advisory --wait 5m -- ./import.sh
+  pglock run catalogue --advisory --in-line --wait 5m -- ./import.sh
 
   # the fencing token, for what the lock protects
   pglock run invoices -- sh -c 'pay --token \"$PGLOCK_TOKEN\"'

@@ -96,7 +96,8 @@ impl Task {
     fn advisory_request(&self, locks: &Locks) -> AdvisoryRequest {
         let key = holders::named(&self.run.name, self.run.mapping);
         let request = locks.advisory(key).wait(wait(&self.run.patience));
-        if self.run.shared { request.shared() } else { request }
+        let request = if self.run.shared { request.shared() } else { request };
+        if self.run.in_line { request.in_line() } else { request }
     }
 
     fn request(&self, locks: &Locks) -> Request {
@@ -170,13 +171,13 @@ impl Task {
         }
     }
 
-    fn environment(&self, lock: &Lock) -> Vec<(&'static str, String)> {
-        let mut environment = vec![("PGLOCK_NAME", self.run.name.clone())];
-        if let Some(token) = lock.token() {
-            environment.push(("PGLOCK_TOKEN", token.to_string()));
-            environment.push(("PGLOCK_OWNER", self.owner.clone()));
-        }
-        environment
+    /// What this lock has not must not be another's, in which this program runs.
+    fn environment(&self, lock: &Lock) -> [(&'static str, Option<String>); 3] {
+        [
+            ("PGLOCK_NAME", Some(self.run.name.clone())),
+            ("PGLOCK_TOKEN", lock.token().map(|token| token.to_string())),
+            ("PGLOCK_OWNER", (!self.run.advisory).then(|| self.owner.clone())),
+        ]
     }
 }
 

@@ -68,6 +68,9 @@ pub fn setup(kind: SessionKind, prepared: bool, silence: Duration) -> Option<Str
 
 /// Has the server notice that the client is gone, so that it frees the locks: not before the client counts them as
 /// lost, and soon after. What the server does not know is left out, and what the user's own `options` say stays.
+///
+/// No `client_connection_check_interval`: it looks for the client while a statement runs, and none of ours outlasts its
+/// slice.
 fn notice_silence(silence: Duration) -> String {
     let third = seconds(silence / 3);
     let settings = [

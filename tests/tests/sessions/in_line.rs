@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pglock_core::{Advisory, AdvisoryMode, Call, Outcome, Row, Sql, Statement, Table, Value};
 use pglock_driver::Error;
-use pglock_tests::{Database, eventually};
+use pglock_tests::{Database, Proxy, eventually};
 use tokio::time::timeout;
 
 use crate::adapter::{Adapter, Stranger, arguments, database, ms, never_again, options, run};
@@ -17,6 +17,7 @@ over_all_adapters! {
     an_owner_stacks_on_what_it_waited_for,
     a_wait_in_line_that_timed_out_leaves_nothing_behind,
     times_and_slices_that_pass_at_any_moment_leave_nothing_behind,
+    whoever_is_gone_leaves_the_queue_with_its_slice,
     an_index_is_built_while_some_wait_in_line,
     more_than_there_are_lines_are_served_all_the_same,
 }
@@ -146,6 +147,22 @@ async fn times_and_slices_that_pass_at_any_moment_leave_nothing_behind(adapter: 
         races.note(asking.await.unwrap());
     }
     races.left_nothing_behind(&stranger, [&locks, &others]).await;
+}
+
+/// The server does not notice while the statement waits, nor has it to.
+async fn whoever_is_gone_leaves_the_queue_with_its_slice(adapter: Adapter) {
+    let database = database();
+    let holder = Stranger::of(&database).await;
+    let proxy = Proxy::new(database.url());
+    let locks = adapter.locks_at(options(), proxy.url()).await;
+    holder.takes("a").await;
+    let request = locks.advisory("a").in_line();
+    let waiting = tokio::spawn(async move { request.acquire().await });
+    holder.sees_waiting(1).await;
+    proxy.cut();
+    holder.sees(1).await;
+    assert!(!waiting.is_finished());
+    waiting.abort();
 }
 
 async fn an_index_is_built_while_some_wait_in_line(adapter: Adapter) {

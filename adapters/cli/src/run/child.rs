@@ -41,20 +41,24 @@ impl Change {
 }
 
 impl Child {
+    /// Variables without a value are taken from its environment.
     pub(super) fn start(
         words: &[OsString],
-        environment: &[(&str, String)],
+        environment: &[(&str, Option<String>)],
         group: Pid,
     ) -> Result<Self, Failure> {
         let nothing = || Failure::Usage("there is no command to run".into());
         let changes = unix::signal(SignalKind::child())?;
         let (program, arguments) = words.split_first().ok_or_else(nothing)?;
-        let environment = environment.iter().map(|(name, value)| (name, value));
-        let started = Command::new(program)
-            .args(arguments)
-            .envs(environment)
-            .process_group(group.as_raw())
-            .spawn();
+        let mut command = Command::new(program);
+        command.args(arguments).process_group(group.as_raw());
+        for (name, value) in environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let started = command.spawn();
         let program = program.to_string_lossy().into_owned();
         let child = started.map_err(|error| Failure::Command(error, program))?;
         let id = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));

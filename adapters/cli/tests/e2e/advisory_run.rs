@@ -59,6 +59,44 @@ fn others_are_busy_time_out_or_wait() {
     assert_eq!(second.code(), 0);
 }
 
+/// Does not depend on the environment in which the outer one was started.
+#[test]
+fn the_outer_locks_token_is_not_the_inner_ones() {
+    let database = Server::shared().database();
+    let script = r#"echo "${PGLOCK_NAME-none} ${PGLOCK_TOKEN-none} ${PGLOCK_OWNER-none}""#;
+    let inner = ["run", "inner", "--advisory", "--", "sh", "-c", script];
+    let outer = ["run", "outer", "--owner", "me", "--", env!("CARGO_BIN_EXE_pglock")];
+    let said = said(&mut on(&database, &[&outer[..], &inner].concat()));
+    assert_eq!((said.code, said.out.as_str()), (0, "inner none none\n"), "{said:?}");
+}
+
+#[test]
+fn in_line_the_lock_is_handed_over_by_the_server() {
+    let database = Server::shared().database();
+    let (mut first, _) = holder(&database, "a", &["--advisory"], ":");
+    let run = ["run", "a", "--advisory", "--in-line", "--", "echo", "ran"];
+    let mut second = Running::start(&mut on(&database, &run));
+    eventually("it stands in the queue", || waits(&database, "a"));
+    drop(first.child.stdin.take());
+    assert_eq!(first.code(), 0);
+    second.says("ran");
+    assert_eq!(second.code(), 0);
+    let (_third, _) = holder(&database, "a", &["--advisory", "--in-line", "--shared"], ":");
+    let late = ["run", "a", "--advisory", "--in-line", "--wait", "300ms", "--", "echo", "ran"];
+    assert_eq!(said(&mut on(&database, &late)).code, TIMED_OUT);
+}
+
+/// Whether somebody waits for the lock in the server's queue.
+fn waits(database: &Database, name: &str) -> bool {
+    let holders = said(&mut on(database, &["holders", name, "--json"]));
+    serde_json::from_str::<serde_json::Value>(&holders.out)
+        .expect("JSON")
+        .as_array()
+        .expect("a list")
+        .iter()
+        .any(|claim| claim["held"] == false)
+}
+
 #[test]
 fn readers_are_in_together() {
     let database = Server::shared().database();
