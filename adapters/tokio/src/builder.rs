@@ -4,7 +4,7 @@ use std::error;
 use std::ops::Deref;
 use std::time::Duration;
 
-use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind};
+use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind, Timer};
 use tokio::runtime::Handle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, NoTls, Socket};
@@ -133,10 +133,28 @@ where
     /// # Errors
     /// As [`Locks::connect`].
     pub async fn connect_config(self, config: Config) -> Result<Locks, Error> {
-        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
-        let own = Own { config, tls: self.tls, prepared: self.prepared, silence };
+        let own = self.own(config);
         let options = if self.prepared { self.options } else { self.options.hints(false) };
         open_locks(options, own, self.clock).await
+    }
+
+    /// What [`Builder::connect`] opens its connections with: for those who drive locks by
+    /// [`pglock_driver::Locks`] themselves, or put a driver of their own in front of this one.
+    ///
+    /// # Errors
+    /// When the connection string is not understood.
+    pub fn connector(self, url: &str) -> Result<impl Connect + use<T, K>, Error> {
+        Ok(self.own(pglock_wire::config(url)?))
+    }
+
+    /// The clock, with tokio's timers set by it; to go with [`Builder::connector`].
+    pub fn timer(self) -> impl Timer + use<T, K> {
+        TokioClock(self.clock)
+    }
+
+    fn own(&self, config: Config) -> Own<T> {
+        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
+        Own { config, tls: self.tls.clone(), prepared: self.prepared, silence }
     }
 }
 

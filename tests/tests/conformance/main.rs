@@ -1,0 +1,5 @@
+//! The shipped adapters keep the promises of drivers, and drivers that do not are found out.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod postgres;
+mod tokio;
