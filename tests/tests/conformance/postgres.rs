@@ -4,7 +4,7 @@ use pglock_postgres::Locks;
 use pglock_testkit::conformance::Subject;
 use pglock_tests::Server;
 
-fn connect(url: &str) -> impl Connect + use<> {
+pub(crate) fn connect(url: &str) -> impl Connect + use<> {
     Locks::builder().connector(url).unwrap()
 }
 

@@ -3,7 +3,7 @@ use pglock_testkit::conformance::Subject;
 use pglock_tests::Server;
 use pglock_tokio::Locks;
 
-fn connect(url: &str) -> impl Connect + use<> {
+pub(crate) fn connect(url: &str) -> impl Connect + use<> {
     Locks::builder().connector(url).unwrap()
 }
 

@@ -141,11 +141,15 @@ impl<C: Connect> Line for Threaded<C> {
 
     fn closed(&self) -> BoxFuture<'_, ()> {
         let closed = async {
-            while !self.wait(Duration::ZERO).await {
+            while !self.is_closed().await {
                 pause(SLICE).await;
             }
         };
         closed.boxed()
+    }
+
+    fn is_closed(&self) -> BoxFuture<'_, bool> {
+        self.wait(Duration::ZERO).boxed()
     }
 
     fn notified(&self) -> BoxFuture<'_, String> {

@@ -35,6 +35,9 @@ pub(super) trait Line: Send + Sync {
 
     fn closed(&self) -> BoxFuture<'_, ()>;
 
+    /// Whether the connection is known to have ended.
+    fn is_closed(&self) -> BoxFuture<'_, bool>;
+
     fn notified(&self) -> BoxFuture<'_, String>;
 
     /// Lets the driver wait for a notification of which it is known that it does not come. Answers at once if it
@@ -112,6 +115,10 @@ impl<S: Session, C: Connect> Line for Open<S, C> {
 
     fn closed(&self) -> BoxFuture<'_, ()> {
         self.session.closed().boxed()
+    }
+
+    fn is_closed(&self) -> BoxFuture<'_, bool> {
+        async { self.session.closed().now_or_never().is_some() }.boxed()
     }
 
     fn notified(&self) -> BoxFuture<'_, String> {

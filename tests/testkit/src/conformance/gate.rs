@@ -47,8 +47,9 @@ impl<'a> Gate<'a> {
         granted: bool,
     ) -> Result<(), Broken> {
         let text = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' \
-             AND pid = $1::int8 AND granted = $2::bool)";
-        let params = vec![int(pid), Param::Bool(granted)];
+             AND pid = $1::int8 AND granted = $2::bool \
+             AND (classid::int8 << 32 | objid::int8) = $3::int8)";
+        let params = vec![int(pid), Param::Bool(granted), int(self.key)];
         subject.until(what, async || self.keeper.holds(text, params.clone()).await).await
     }
 

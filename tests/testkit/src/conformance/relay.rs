@@ -30,6 +30,7 @@ pub(super) struct Relay {
 struct Wires {
     manners: Manners,
     open: Mutex<Vec<TcpStream>>,
+    is_cut: AtomicBool,
     over: AtomicBool,
     holds_back: AtomicBool,
     came: AtomicUsize,
@@ -44,6 +45,7 @@ impl Relay {
         let wires = Arc::new(Wires {
             manners,
             open: Mutex::default(),
+            is_cut: false.into(),
             over: false.into(),
             holds_back: false.into(),
             came: 0.into(),
@@ -59,8 +61,9 @@ impl Relay {
         server.clone().at(&self.here.ip().to_string(), self.here.port())
     }
 
-    /// Ends all that is open.
+    /// Ends all that is open, and sends away whoever comes.
     pub(super) fn cut(&self) {
+        self.wires.is_cut.store(true, Ordering::SeqCst);
         self.wires.open().drain(..).for_each(|stream| end(&stream));
     }
 
@@ -100,6 +103,7 @@ impl Wires {
                 return;
             }
             let _nobody_there = match self.manners {
+                _ if self.is_cut.load(Ordering::SeqCst) => Ok(()),
                 Manners::Carries => self.carry(client, server),
                 Manners::Silent => self.swallow(client),
                 Manners::HangsUp => Ok(()),

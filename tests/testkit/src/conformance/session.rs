@@ -61,6 +61,11 @@ impl Session {
         self.line.closed().await;
     }
 
+    /// Whether the driver says so.
+    pub(super) async fn is_closed(&self) -> Result<bool, Broken> {
+        self.in_time("is_closed() ends", self.line.is_closed()).await
+    }
+
     pub(super) async fn notified(&self) -> Result<String, Broken> {
         self.in_time("notified() ends", self.line.notified()).await
     }

@@ -25,7 +25,8 @@ pub async fn a_session_keeps_what_it_was_told(subject: &Subject) -> Result<(), B
     let session = subject.session().await?;
     let key = vec![int(unique().cast_signed())];
     session.confirms("SELECT pg_advisory_lock($1::int8) IS NOT NULL", key.clone()).await?;
-    session.rows("SET pglock.conformance = 'kept'", Vec::new()).await?;
+    let set = "SELECT set_config('pglock.conformance', 'kept', false) = 'kept'";
+    session.confirms(set, Vec::new()).await?;
     for _ in 0..3 {
         let pid = session.number(MY_PID, Vec::new()).await?;
         same("the server's process, once more", &session.pid(), &pid)?;

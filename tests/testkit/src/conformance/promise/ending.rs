@@ -6,10 +6,10 @@ use futures::future::{Either, join, select};
 use pglock_core::{Outcome, SessionKind};
 
 use super::errors::unanswered;
-use crate::conformance::broken::{Broken, same};
+use crate::conformance::broken::{Broken, ensure, same};
 use crate::conformance::gate::{Gate, PASS};
 use crate::conformance::relay::{Manners, Relay};
-use crate::conformance::session::{Session, int};
+use crate::conformance::session::Session;
 use crate::conformance::subject::Subject;
 
 /// When the connection breaks before the answer has come, the command is lost, though the server has done it: an
@@ -91,16 +91,21 @@ pub async fn a_living_connection_is_not_told_to_have_ended(
     subject: &Subject,
 ) -> Result<(), Broken> {
     let session = subject.session().await?;
+    let told = || Broken::new("closed() ends, but the session does not");
     let lives = pin!(async {
-        for _ in 0..3 {
-            session.error("SELECT 1::int8 / 0", Vec::new()).await?;
-            session.rows("DO $$ BEGIN RAISE WARNING 'a warning'; END $$", Vec::new()).await?;
-            session.number("SELECT $1::int8", vec![int(1)]).await?;
+        for text in [
+            "SELECT 1::int8 / 0",
+            "DO $$ BEGIN RAISE WARNING 'a warning'; END $$",
+            "SELECT pg_notify('pglock_conformance', '') IS NOT NULL",
+            "SELECT 1::int8",
+        ] {
+            session.execute(text, Vec::new()).await?;
+            ensure(!session.is_closed().await?, || told().to_string())?;
         }
         session.is_sound().await
     });
     match select(pin!(session.closed()), lives).await {
-        Either::Left(((), _)) => Err(Broken::new("closed() ends, but the session does not")),
+        Either::Left(((), _)) => Err(told()),
         Either::Right((lives, _)) => lives,
     }
 }

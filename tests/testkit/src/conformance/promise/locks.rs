@@ -148,7 +148,9 @@ impl Ledger {
         let (holds, broken) = &mut *locked(&self.0);
         let seen = holds.iter().try_for_each(|before| {
             ensure(!before.is_held(), || format!("{hold:?} was granted beside {before:?}"))?;
-            ensure(before.token() < hold.token(), || format!("{hold:?} came after {before:?}"))
+            ensure(before.token() < hold.token(), || {
+                format!("{hold:?} was granted after {before:?}")
+            })
         });
         *broken = broken.take().or(seen.err());
         holds.push(hold.clone());

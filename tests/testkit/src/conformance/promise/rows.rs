@@ -1,10 +1,13 @@
 //! Which rows an answer has, and whose they are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use futures::future::{join_all, join3, try_join_all};
+use futures::channel::oneshot;
+use futures::future::{join_all, join4, try_join_all};
 use pglock_core::{LockName, Outcome, Renew, Renewal, Rvn, Sql, Statement, Table, Value};
 
+use crate::conformance::alarm::within;
 use crate::conformance::broken::{Broken, brief, ensure, same};
 use crate::conformance::gate::{Gate, PASS};
 use crate::conformance::session::{Session, int};
@@ -14,12 +17,12 @@ use crate::conformance::subject::{Subject, unique};
 pub async fn columns_stand_in_the_statements_order(subject: &Subject) -> Result<(), Broken> {
     let session = subject.session().await?;
     let text = "SELECT 1::int8, 2::int8, true, false, 'z'::text, 'a'::text, 'b'::text AS x, \
-         NULL::text AS x, '\\x00'::bytea AS x, 3::int8 AS a";
+         NULL::text AS x, '\\x01'::bytea AS x, 3::int8 AS a";
     let texts = ["z", "a", "b"].map(|text| Value::Text(text.into()));
     let wanted = [
         &[Value::Int8(1), Value::Int8(2), Value::Bool(true), Value::Bool(false)][..],
         &texts,
-        &[Value::Null, Value::Bytea(vec![0]), Value::Int8(3)],
+        &[Value::Null, Value::Bytea(vec![1]), Value::Int8(3)],
     ];
     same("a row", &wanted.concat(), &session.row(text, Vec::new()).await?)
 }
@@ -83,29 +86,42 @@ pub async fn sessions_get_their_own_answers(subject: &Subject) -> Result<(), Bro
 /// Commands may be under way on one session at the same time: each gets its own answer, also beside one that fails.
 pub async fn commands_may_be_under_way_together(subject: &Subject) -> Result<(), Broken> {
     let (session, keeper) = (subject.session().await?, subject.session().await?);
-    let gate = Gate::closed_by(&keeper).await?;
-    let first = session.execute(PASS, gate.params(-1));
-    let others = join_all((0..30).map(|number| {
-        let divisor = if number % 10 == 3 { 0 } else { 1 };
-        session.execute("SELECT $1::int8 / $2::int8", vec![int(number), int(divisor)])
-    }));
-    let opened = async {
-        gate.has_waiter(subject, session.pid()).await?;
-        gate.open().await
+    let (first, last) = (Gate::closed_by(&keeper).await?, Gate::closed_by(&keeper).await?);
+    let (tell, told) = oneshot::channel();
+    let before = session.execute(PASS, first.params(-1));
+    let between = async {
+        let outcomes = join_all((0..30).map(|number| divided(&session, number))).await;
+        let _opened_already = tell.send(()).is_err();
+        outcomes.into_iter().collect::<Result<Vec<_>, _>>()
     };
-    let (first, others, opened) = join3(first, others, opened).await;
+    let after = session.execute(PASS, last.params(-2));
+    let opens = async {
+        first.has_waiter(subject, session.pid()).await?;
+        first.open().await?;
+        last.has_waiter(subject, session.pid()).await?;
+        // Most drivers send in order, so that these have been answered while the last is under way.
+        let _not_in_order = within(A_WHILE, told).await.is_none();
+        last.open().await
+    };
+    let (before, between, after, opened) = join4(before, between, after, opens).await;
     opened?;
-    answers(-1, &first?)?;
-    for (number, outcome) in (0..).zip(others) {
-        let outcome = outcome?;
-        if number % 10 == 3 {
-            let failed = matches!(&outcome, Outcome::Failed(e) if e.sqlstate.as_str() == "22012");
-            ensure(failed, || format!("{} came of a division by zero", brief(&outcome)))?;
-        } else {
-            answers(number, &outcome)?;
-        }
+    between?;
+    answers(-1, &before?)?;
+    answers(-2, &after?)
+}
+
+const A_WHILE: Duration = Duration::from_secs(1);
+
+/// Every tenth fails.
+async fn divided(session: &Session, number: i64) -> Result<(), Broken> {
+    let divisor = i64::from(number % 10 != 3);
+    let params = vec![int(number), int(divisor)];
+    let outcome = session.execute("SELECT $1::int8 / $2::int8", params).await?;
+    if divisor == 1 {
+        return answers(number, &outcome);
     }
-    Ok(())
+    let failed = matches!(&outcome, Outcome::Failed(error) if error.sqlstate.as_str() == "22012");
+    ensure(failed, || format!("{} came of a division by zero", brief(&outcome)))
 }
 
 fn answers(number: i64, outcome: &Outcome) -> Result<(), Broken> {
