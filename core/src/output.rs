@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use crate::error::ServerError;
 use crate::event::Event;
 use crate::sql::Sql;
-use crate::statement::{Query, Statement};
+use crate::statement::{Query, Statement, Trial};
+use crate::table::Table;
 use crate::time::Instant;
-use crate::value::Row;
+use crate::value::{Param, Row};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -86,6 +87,18 @@ impl Command {
         Self { id, session, statement, sql }
     }
 
+    /// A command of no client, to try out a driver: any text, with parameters for its `$1`, `$2`, ... Only its
+    /// [`query`](Command::query) means anything; `number` tells it apart from others.
+    #[must_use]
+    pub fn trial(number: u64, text: &str, params: Vec<Param>) -> Self {
+        Self {
+            id: CommandId::new(number),
+            session: SessionId::new(0),
+            statement: Statement::Trial(Trial { text: text.into(), params }),
+            sql: Arc::new(Sql::new(&Table::default())),
+        }
+    }
+
     /// The id its outcome must carry.
     #[must_use]
     pub const fn id(&self) -> CommandId {
@@ -147,4 +160,18 @@ pub enum Reason {
     Session,
     /// A question is asked again or given up.
     Question,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_trial_carries_what_it_was_made_of() {
+        let params = vec![Param::Bool(true)];
+        let command = Command::trial(7, "SELECT $1::bool", params.clone());
+        assert_eq!(command.id().as_u64(), 7);
+        assert_eq!(command.query(), Query { text: "SELECT $1::bool", params });
+    }
 }

@@ -70,7 +70,7 @@ impl Sql {
 
     /// The text and parameters of a statement: what [`Command::query`](crate::Command::query) gives.
     #[must_use]
-    pub fn query(&self, statement: &Statement) -> Query<'_> {
+    pub fn query<'a>(&'a self, statement: &'a Statement) -> Query<'a> {
         statement.query(self)
     }
 }

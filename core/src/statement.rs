@@ -43,6 +43,16 @@ pub enum Statement {
     DropTable,
     /// Tells who holds the advisory locks that stand here, or waits for them.
     AdvisoryHolders(AdvisoryPlace),
+    /// What [`Command::trial`](crate::Command::trial) carries. No client sends it, and no simulator knows it.
+    #[doc(hidden)]
+    Trial(Trial),
+}
+
+/// Any text with any parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Trial {
+    pub(crate) text: Arc<str>,
+    pub(crate) params: Vec<Param>,
 }
 
 /// Grants a lock, or tells who holds it. Answers `granted`, then number, owner, lease in
@@ -216,7 +226,7 @@ pub struct Query<'a> {
 }
 
 impl Statement {
-    pub(crate) fn query<'a>(&self, sql: &'a Sql) -> Query<'a> {
+    pub(crate) fn query<'a>(&'a self, sql: &'a Sql) -> Query<'a> {
         match self {
             Self::Acquire(acquire) => Query { text: &sql.acquire, params: acquire.params() },
             Self::Release(release) => Query { text: &sql.release, params: release.params() },
@@ -236,6 +246,7 @@ impl Statement {
             Self::CheckTable => Query { text: &sql.check_table, params: vec![] },
             Self::DropTable => Query { text: &sql.drop_table, params: vec![] },
             Self::AdvisoryHolders(place) => holders::query(*place),
+            Self::Trial(trial) => Query { text: &trial.text, params: trial.params.clone() },
         }
     }
 }

@@ -26,7 +26,7 @@ impl Runtime for AsyncStd {
         drop(task::spawn(task));
     }
 
-    async fn sleep(&self, span: Duration) {
+    async fn sleep(span: Duration) {
         task::sleep(span).await;
     }
 }

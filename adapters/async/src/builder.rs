@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
-use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind};
+use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind, Timer};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::clock::RuntimeClock;
@@ -129,18 +129,37 @@ impl<R: Dial<T>, T: Send + Sync + 'static, K: Clock> Builder<R, T, K> {
     /// # Errors
     /// As [`Locks::connect`].
     pub async fn connect_config(self, config: Config) -> Result<Locks<R>, Error> {
-        let runtime = R::current()?;
-        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
-        let own = Own {
-            runtime: runtime.clone(),
-            config,
-            tls: self.tls,
-            prepared: self.prepared,
-            silence,
-        };
-        let options = if self.prepared { self.options } else { self.options.hints(false) };
-        open_locks(runtime, options, own, self.clock).await
+        let Self { options, tls, prepared, clock, .. } = self;
+        let own = own::<R, T>(&options, tls, prepared, config)?;
+        let options = if prepared { options } else { options.hints(false) };
+        open_locks(own.runtime.clone(), options, own, clock).await
     }
+
+    /// What [`Builder::connect`] opens its connections with: for those who drive locks by
+    /// [`pglock_driver::Locks`] themselves, or put a driver of their own in front of this one.
+    ///
+    /// # Errors
+    /// When the connection string is not understood, or there is no runtime.
+    pub fn connector(self, url: &str) -> Result<impl Connect + use<R, T, K>, Error> {
+        own::<R, T>(&self.options, self.tls, self.prepared, pglock_wire::config(url)?)
+    }
+}
+
+impl<R: Runtime, T, K: Clock> Builder<R, T, K> {
+    /// The clock, with the runtime's timers set by it; to go with [`Builder::connector`].
+    pub fn timer(self) -> impl Timer + use<R, T, K> {
+        RuntimeClock::<R, K>::new(self.clock)
+    }
+}
+
+fn own<R: Runtime, T>(
+    options: &Options,
+    tls: T,
+    prepared: bool,
+    config: Config,
+) -> Result<Own<R, T>, Error> {
+    let silence = options.configured().map_or(Duration::ZERO, |config| config.silence);
+    Ok(Own { runtime: R::current()?, config, tls, prepared, silence })
 }
 
 async fn open_locks<R: Runtime>(
@@ -149,7 +168,7 @@ async fn open_locks<R: Runtime>(
     connect: impl Connect,
     clock: impl Clock,
 ) -> Result<Locks<R>, Error> {
-    let timer = RuntimeClock { runtime: runtime.clone(), clock };
+    let timer = RuntimeClock::<R, _>::new(clock);
     let spawn = |drive| runtime.spawn(drive);
     pglock_driver::Locks::open(options, connect, timer, spawn).await.map(Locks::new)
 }

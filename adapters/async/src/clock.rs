@@ -1,5 +1,6 @@
 //! A clock, and a runtime's timers set by it.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use pglock_driver::{Clock, Instant, Timer};
@@ -10,8 +11,14 @@ use crate::runtime::Runtime;
 const SLICE: Duration = Duration::from_secs(1);
 
 pub(crate) struct RuntimeClock<R, K> {
-    pub(crate) runtime: R,
-    pub(crate) clock: K,
+    clock: K,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R, K> RuntimeClock<R, K> {
+    pub(crate) const fn new(clock: K) -> Self {
+        Self { clock, runtime: PhantomData }
+    }
 }
 
 impl<R: Runtime, K: Clock> Clock for RuntimeClock<R, K> {
@@ -27,7 +34,7 @@ impl<R: Runtime, K: Clock> Timer for RuntimeClock<R, K> {
             if rest.is_zero() {
                 return;
             }
-            self.runtime.sleep(rest.min(SLICE)).await;
+            R::sleep(rest.min(SLICE)).await;
         }
     }
 }

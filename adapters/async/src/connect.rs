@@ -59,7 +59,7 @@ impl<R: Dial<T>, T: Send + Sync + 'static> Own<R, T> {
             Err(error) if error.as_db_error().is_some() => return Ok(false),
             call => call?,
         };
-        let witness = within(&self.runtime, WITNESS, self.witness()).await;
+        let witness = within::<R, _>(WITNESS, self.witness()).await;
         let Some(witness) = witness.flatten() else { return Ok(false) };
         let mut call = first.clone();
         for _ in 0..CALLS {
@@ -67,7 +67,7 @@ impl<R: Dial<T>, T: Send + Sync + 'static> Own<R, T> {
             if found || !is_one_session(&call, &first) {
                 return Ok(true);
             }
-            if within(&self.runtime, ECHO, echo(session, &call)).await.is_some() {
+            if within::<R, _>(ECHO, echo(session, &call)).await.is_some() {
                 return Ok(false);
             }
             call = session.ask(CALL).await?;

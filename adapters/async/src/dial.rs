@@ -86,7 +86,7 @@ impl<R: Sockets, T: Tls> Call<'_, R, T> {
     async fn socket(&self, endpoint: &Endpoint) -> io::Result<Socket> {
         let connecting = self.connect(endpoint);
         match self.config.get_connect_timeout() {
-            Some(time) => within(self.runtime, *time, connecting)
+            Some(time) => within::<R, _>(*time, connecting)
                 .await
                 .unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::TimedOut))),
             None => connecting.await,

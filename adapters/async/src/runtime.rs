@@ -22,7 +22,7 @@ pub trait Runtime: Clone + Debug + Send + Sync + 'static {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
     /// Ends when so much time has passed, or a little later. It may stand still while the machine is suspended.
-    fn sleep(&self, span: Duration) -> impl Future<Output = ()> + Send;
+    fn sleep(span: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// Connections. `T` says how they are encrypted, if at all.
@@ -36,12 +36,11 @@ pub trait Dial<T>: Runtime {
 }
 
 /// What the work comes to, if it is done in time.
-pub(crate) async fn within<T>(
-    runtime: &impl Runtime,
+pub(crate) async fn within<R: Runtime, T>(
     span: Duration,
     work: impl Future<Output = T>,
 ) -> Option<T> {
-    match future::select(pin!(work), pin!(runtime.sleep(span))).await {
+    match future::select(pin!(work), pin!(R::sleep(span))).await {
         Either::Left((done, _)) => Some(done),
         Either::Right(((), _)) => None,
     }

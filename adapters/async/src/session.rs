@@ -41,11 +41,11 @@ struct Driven {
 }
 
 impl Session<Box<Client>> {
-    pub(crate) fn own(runtime: &impl Runtime, opened: Opened, prepared: bool) -> Self {
+    pub(crate) fn own<R: Runtime>(runtime: &R, opened: Opened, prepared: bool) -> Self {
         let (task, session) = mpsc::channel(1);
         let (told, notifications) = mpsc::unbounded_channel();
         let connection = carry(opened.notifications, told);
-        runtime.spawn(drive(runtime.clone(), connection, session));
+        runtime.spawn(drive::<R>(connection, session));
         let notifications = notifications.into();
         let connection = Some(Driven { task, notifications });
         Self { connection, ..Self::users(Box::new(opened.client), prepared) }
@@ -73,8 +73,7 @@ impl<C> Session<C> {
 }
 
 /// Until the connection ends, or soon after its session has been dropped.
-async fn drive(
-    runtime: impl Runtime,
+async fn drive<R: Runtime>(
     connection: impl Future<Output = ()>,
     mut session: mpsc::Receiver<Infallible>,
 ) {
@@ -82,7 +81,7 @@ async fn drive(
     match future::select(pin!(connection), dropped).await {
         Either::Left(((), _)) => {}
         Either::Right((_, connection)) => {
-            let _overdue = within(&runtime, FAREWELL, connection).await.is_none();
+            let _overdue = within::<R, _>(FAREWELL, connection).await.is_none();
         }
     }
 }

@@ -124,10 +124,23 @@ where
     /// # Errors
     /// As [`Locks::connect`].
     pub fn connect_config(self, config: Config) -> Result<Locks, Error> {
-        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
-        let own = Own { config, tls: self.tls, prepared: self.prepared, silence };
+        let own = self.own(config);
         let options = if self.prepared { self.options } else { self.options.hints(false) };
         open_locks(options, own, self.clock)
+    }
+
+    /// What [`Builder::connect`] opens its connections with: for those who drive locks by
+    /// [`pglock_driver::blocking::Locks`] themselves, or put a driver of their own in front of this one.
+    ///
+    /// # Errors
+    /// When the connection string is not understood.
+    pub fn connector(self, url: &str) -> Result<impl blocking::Connect + use<T, K>, Error> {
+        Ok(self.own(pglock_wire::config(url)?.into()))
+    }
+
+    fn own(&self, config: Config) -> Own<T> {
+        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
+        Own { config, tls: self.tls.clone(), prepared: self.prepared, silence }
     }
 }
 

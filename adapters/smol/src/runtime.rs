@@ -26,7 +26,7 @@ impl Runtime for Smol {
         smol::spawn(task).detach();
     }
 
-    async fn sleep(&self, span: Duration) {
+    async fn sleep(span: Duration) {
         Timer::after(span).await;
     }
 }

@@ -22,7 +22,7 @@ impl Runtime for Tokio {
         drop(self.0.spawn(task));
     }
 
-    async fn sleep(&self, span: Duration) {
+    async fn sleep(span: Duration) {
         tokio::time::sleep(span).await;
     }
 }

@@ -27,6 +27,7 @@ mod bytes;
 mod chronicle;
 mod clock;
 mod coincidence;
+pub mod conformance;
 #[expect(
     clippy::indexing_slicing,
     reason = "the world's own indices; if one is wrong the history is worthless"

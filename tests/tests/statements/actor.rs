@@ -41,7 +41,7 @@ impl Locks {
         Actor::new(session, &self.sql)
     }
 
-    pub(crate) fn query(&self, statement: &Statement) -> Query<'_> {
+    pub(crate) fn query<'a>(&'a self, statement: &'a Statement) -> Query<'a> {
         self.sql.query(statement)
     }
 }

@@ -1,0 +1,8 @@
+//! The shipped adapters keep the promises of drivers, and drivers that do not are found out.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod async_std;
+mod postgres;
+mod smol;
+mod tokio;
+mod wrong;

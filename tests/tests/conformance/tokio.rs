@@ -1,0 +1,32 @@
+use pglock_driver::Connect;
+use pglock_testkit::conformance::Subject;
+use pglock_tests::Server;
+use pglock_tokio::Locks;
+
+pub(crate) fn connect(url: &str) -> impl Connect + use<> {
+    Locks::builder().connector(url).unwrap()
+}
+
+fn subject() -> Subject {
+    let database = Server::shared().database();
+    let timer = Locks::builder().timer();
+    Subject::new(database.url(), connect, timer, pglock_tests::run).keeping(database)
+}
+
+pglock_testkit::conformance!(async subject);
+
+mod unnamed {
+    use super::*;
+
+    fn connect(url: &str) -> impl Connect + use<> {
+        Locks::builder().prepared(false).connector(url).unwrap()
+    }
+
+    fn subject() -> Subject {
+        let database = Server::shared().database();
+        let timer = Locks::builder().timer();
+        Subject::new(database.url(), connect, timer, pglock_tests::run).keeping(database)
+    }
+
+    pglock_testkit::conformance!(async subject);
+}
