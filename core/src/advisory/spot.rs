@@ -217,7 +217,8 @@ impl Spot {
     /// Whether somebody waits here for what others do.
     pub(super) fn is_watched(&self) -> bool {
         let refused = |waiter: &Waiter| waiter.answered && waiter.waits_its_turn();
-        self.wants_bell() && (self.bell != Side::Free || self.queue.iter().any(refused))
+        let may_ring = self.bell != Side::Free || matches!(self.errand, Some(Errand::Ring(_)));
+        self.wants_bell() && (may_ring || self.queue.iter().any(refused))
     }
 
     /// When the server is to be asked next.

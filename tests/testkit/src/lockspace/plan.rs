@@ -70,17 +70,21 @@ impl Plan {
         let ppm = tape.pick(&[0, 100, 10_000, 100_000, 250_000]);
         let granularity = tape.pick(&[1, 1_000, MILLISECOND]);
         let calm = tape.below(4) == 0;
+        let (clients, users, owners) =
+            (2 + tape.pick(&[0, 0, 0, 1, 2]), 1 + tape.index(5), tape.below(3));
+        let keys = keys(tape);
+        let kind = match tape.below(16) {
+            15 => Kind::Pooled,
+            14 => Kind::Stub,
+            _ => Kind::Real,
+        };
         Self {
-            clients: 2 + tape.pick(&[0, 0, 0, 1, 2]),
-            users: 1 + tape.index(5),
-            owners: tape.below(3),
-            keys: keys(tape),
-            kind: match tape.below(16) {
-                15 => Kind::Pooled,
-                14 => Kind::Stub,
-                _ => Kind::Real,
-            },
-            room: if tape.below(8) == 7 { 1 + tape.index(4) } else { usize::MAX },
+            clients,
+            users,
+            owners,
+            keys,
+            kind,
+            room: room(kind, tape),
             silence,
             ppm,
             granularity,
@@ -169,6 +173,12 @@ impl Faults {
     pub(super) fn healed(self) -> Self {
         Self { usual_delay: self.usual_delay, ..Self::default() }
     }
+}
+
+/// What is left behind on a pooler's sessions may fill little room for good.
+fn room(kind: Kind, tape: &mut Tape) -> usize {
+    let little = tape.below(8) == 7 && kind == Kind::Real;
+    if little { 1 + tape.index(4) } else { usize::MAX }
 }
 
 /// Some of the keys there are: of both spaces, with and without names, and two names of one place.
