@@ -43,6 +43,11 @@
 //!
 //! Nothing is decided here: this crate opens connections and carries statements.
 
+#![cfg_attr(
+    test,
+    allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 mod builder;
 mod connect;
 mod key;

@@ -46,7 +46,7 @@ impl Line {
         if prepared {
             bound(query).fetch_all(connection).await
         } else {
-            connection.fetch_all(sqlx::raw_sql(&inlined(&query))).await
+            connection.fetch_all(sqlx::raw_sql(&inlined(query.text, &query.params))).await
         }
     }
 

@@ -21,24 +21,30 @@ pub(crate) fn bound(query: Query<'_>) -> sqlx::query::Query<'_, Postgres, PgArgu
 }
 
 /// A statement with its parameters in it.
-pub(crate) fn inlined(query: &Query<'_>) -> String {
-    let (mut text, mut quote, mut rest) = (String::new(), None, query.text);
-    while let Some(next) = rest.chars().next() {
-        rest = &rest[next.len_utf8()..];
+pub(crate) fn inlined(text: &str, params: &[Param]) -> String {
+    let (mut inlined, mut quote, mut rest) = (String::new(), None, text.chars());
+    while let Some(next) = rest.next() {
         match next {
             '\'' | '"' if quote.is_none() => quote = Some(next),
             _ if quote == Some(next) => quote = None,
             _ => {}
         }
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, after) = rest.split_at(digits);
-        let param = number.parse().ok().and_then(|n: usize| query.params.get(n.checked_sub(1)?));
-        match param.filter(|_| next == '$' && quote.is_none()) {
-            Some(param) => (text, rest) = (text + &literal(param), after),
-            None => text.push(next),
+        match parameter(rest.as_str(), params).filter(|_| next == '$' && quote.is_none()) {
+            Some((param, after)) => {
+                inlined.push_str(&literal(param));
+                rest = after.chars();
+            }
+            None => inlined.push(next),
         }
     }
-    text
+    inlined
+}
+
+/// The parameter whose number the text begins with, and what comes after it.
+fn parameter<'a>(text: &'a str, params: &'a [Param]) -> Option<(&'a Param, &'a str)> {
+    let after = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number: usize = text.strip_suffix(after)?.parse().ok()?;
+    Some((params.get(number.checked_sub(1)?)?, after))
 }
 
 /// As it is understood whatever `standard_conforming_strings` says.
@@ -105,4 +111,28 @@ fn cell<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
     wrap: impl FnOnce(T) -> Value,
 ) -> Option<Value> {
     row.try_get::<Option<T>, _>(column).ok().map(|value| value.map_or(Value::Null, wrap))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_stand_where_the_text_wants_them() {
+        let params = [Param::Int8(Some(-1)), Param::Text(r"it's \ $1".into())];
+        let text = r#"SELECT $1::int8, '$1', "t$2", $2, '''$1', $10, $$"#;
+        let with =
+            r#"SELECT (E'-1'::int8)::int8, '$1', "t$2", (E'it''s \\ $1'::text), '''$1', $10, $$"#;
+        assert_eq!(inlined(text, &params), with);
+    }
+
+    #[test]
+    fn each_type_has_its_literal() {
+        let text = |param| inlined("$1", &[param]);
+        assert_eq!(text(Param::Int8(None)), "(NULL::int8)");
+        assert_eq!(text(Param::Bool(true)), "(E't'::bool)");
+        assert_eq!(text(Param::Bytea(Some([0, 255][..].into()))), r"(E'\\x00ff'::bytea)");
+        assert_eq!(text(Param::Int8Array(vec![1, 2])), "(E'{1,2}'::int8[])");
+        assert_eq!(text(Param::TextArray(vec!["a\"".into()])), r#"(E'{"a\\""}'::text[])"#);
+    }
 }
