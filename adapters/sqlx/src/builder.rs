@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use pglock_driver::{Alarm, BootClock, Clock, Error, Options};
+use pglock_driver::{Alarm, BootClock, Clock, Connect, Error, Options};
 use sqlx::PgPool;
 
 use crate::connect::Beside;
@@ -94,11 +94,21 @@ impl<K: Clock> Builder<K> {
         S: Fn(Duration) -> F + Clone + Send + Sync + 'static,
         F: Future + Send + 'static,
     {
+        let connector = self.connector(pool, sleep.clone());
         let Self { options, prepared, clock } = self;
         let options = if prepared { options } else { options.hints(false) };
-        let silence = options.configured().map_or(Duration::ZERO, |config| config.silence);
-        let beside = Beside { pool: pool.clone(), prepared, silence, sleep: sleep.clone() };
         let timer = Alarm::new(clock, sleep);
-        pglock_driver::Locks::open(options, beside, timer, spawn).await.map(Locks::new)
+        pglock_driver::Locks::open(options, connector, timer, spawn).await.map(Locks::new)
+    }
+
+    /// What locks open their connections with: for those who drive them by [`pglock_driver::Locks`] themselves, with an
+    /// [`Alarm`], or put a driver of their own in front of this one.
+    pub fn connector<S, F>(&self, pool: &PgPool, sleep: S) -> impl Connect + use<K, S, F>
+    where
+        S: Fn(Duration) -> F + Send + Sync + 'static,
+        F: Future + Send + 'static,
+    {
+        let silence = self.options.configured().map_or(Duration::ZERO, |config| config.silence);
+        Beside { pool: pool.clone(), prepared: self.prepared, silence, sleep }
     }
 }

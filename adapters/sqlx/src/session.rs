@@ -3,10 +3,10 @@
 use std::future::pending;
 use std::pin::pin;
 
-use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, Either, Shared, select};
 use futures::lock::Mutex;
+use futures::{FutureExt, StreamExt};
 use pglock_driver::{Command, Outcome};
 
 use crate::line::Line;
@@ -14,8 +14,8 @@ use crate::line::Line;
 pub(crate) struct Session {
     asks: mpsc::UnboundedSender<Ask>,
     told: Mutex<mpsc::UnboundedReceiver<String>>,
-    /// Has the line, and ends with it.
-    at_work: Mutex<BoxFuture<'static, ()>>,
+    /// Has the line, and ends with it. Whoever waits for anything here lends a hand, so that no task is needed.
+    work: Shared<BoxFuture<'static, ()>>,
     /// Whether the server's session is known to be shared with others.
     shared: bool,
 }
@@ -29,12 +29,20 @@ impl Session {
     pub(crate) fn new(line: Line, prepared: bool) -> Self {
         let (asks, asked) = mpsc::unbounded();
         let (tell, told) = mpsc::unbounded();
-        let at_work = Mutex::new(Box::pin(work(line, prepared, asked, tell)) as BoxFuture<_>);
-        Self { asks, told: Mutex::new(told), at_work, shared: false }
+        let work = work(line, prepared, asked, tell).boxed().shared();
+        Self { asks, told: told.into(), work, shared: false }
     }
 
     pub(crate) fn shared(self) -> Self {
         Self { shared: true, ..self }
+    }
+
+    /// Works until something has come; nothing if the line ends before.
+    async fn working<T>(&self, something: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(something), self.work.clone()).await {
+            Either::Left((something, _)) => Some(something),
+            Either::Right(((), something)) => something.now_or_never(),
+        }
     }
 }
 
@@ -45,17 +53,17 @@ impl pglock_driver::Session for Session {
         }
         let (reply, answered) = oneshot::channel();
         let _line_has_ended = self.asks.unbounded_send(Ask { command, reply }).is_err();
-        answered.await.unwrap_or(Outcome::Lost)
+        self.working(answered).await.and_then(Result::ok).unwrap_or(Outcome::Lost)
     }
 
-    /// The driver waits for the end all the time, so that this is where the work is done.
     async fn closed(&self) {
-        (&mut *self.at_work.lock().await).await;
+        self.work.clone().await;
     }
 
     /// After the end there are no more.
     async fn notified(&self) -> String {
-        match self.told.lock().await.next().await {
+        let mut told = self.told.lock().await;
+        match self.working(told.next()).await.flatten() {
             Some(payload) => payload,
             None => pending().await,
         }
