@@ -21,14 +21,34 @@ macro_rules! over_all_adapters {
                 over_async_std(Adapter::Async(Runtime::AsyncStd)),
                 over_smol(Adapter::Async(Runtime::Smol)),
                 over_postgres(Adapter::Postgres),
+                over_sqlx(Adapter::Sqlx),
             }
         }
     )* };
 }
 
-/// The same without the other runtimes, for tests that take long and are about what all asynchronous adapters share.
+/// The same without sqlx, which is told by a pool where to connect to, for tests of what a URL and a connector say.
 #[macro_export]
-macro_rules! over_tokio_and_postgres {
+macro_rules! over_adapters_of_a_url {
+    ($($test:ident),* $(,)?) => { $(
+        mod $test {
+            use super::Adapter;
+            use $crate::Runtime;
+
+            $crate::over! { $test:
+                over_tokio(Adapter::Async(Runtime::Tokio)),
+                over_async_std(Adapter::Async(Runtime::AsyncStd)),
+                over_smol(Adapter::Async(Runtime::Smol)),
+                over_postgres(Adapter::Postgres),
+            }
+        }
+    )* };
+}
+
+/// The same without the other runtimes, for tests that take long and are about what all adapters of `tokio-postgres`
+/// share.
+#[macro_export]
+macro_rules! over_each_driver {
     ($($test:ident),* $(,)?) => { $(
         mod $test {
             use super::Adapter;
@@ -37,6 +57,7 @@ macro_rules! over_tokio_and_postgres {
             $crate::over! { $test:
                 over_tokio(Adapter::Async(Runtime::Tokio)),
                 over_postgres(Adapter::Postgres),
+                over_sqlx(Adapter::Sqlx),
             }
         }
     )* };

@@ -27,6 +27,7 @@ mod runtime;
 mod server;
 mod session;
 mod setting;
+mod sqlx;
 mod watchdog;
 
 pub use adapters::{blocking, in_time, run};
@@ -40,6 +41,7 @@ pub use runtime::{Runtime, connect};
 pub use server::Server;
 pub use session::{Lsn, Session, Tuple, Wal, eventually};
 pub use setting::setting;
+pub use sqlx::{beside_pool, pool};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

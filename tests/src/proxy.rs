@@ -271,6 +271,7 @@ impl Wire {
 const PARSE: u8 = b'P';
 const BIND: u8 = b'B';
 const SYNC: u8 = b'S';
+const QUERY: u8 = b'Q';
 const READY_FOR_QUERY: u8 = b'Z';
 
 struct Frame {
@@ -336,6 +337,7 @@ impl Reading {
                 self.asked = Some(self.round_trip(text, true));
                 Some(text)
             }
+            QUERY => Some(&self.asked.insert(self.round_trip(&first, true)).text),
             _ => None,
         }
     }
@@ -346,6 +348,6 @@ impl Reading {
 
     /// The round trip that begins when this frame has been sent.
     fn ends(&mut self, frame: &Frame) -> Option<RoundTrip> {
-        if frame.kind == SYNC { self.asked.take() } else { None }
+        if matches!(frame.kind, SYNC | QUERY) { self.asked.take() } else { None }
     }
 }

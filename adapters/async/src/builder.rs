@@ -5,10 +5,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
-use pglock_driver::{BootClock, Clock, Connect, Error, Options, SessionKind, Timer};
+use pglock_driver::{Alarm, BootClock, Clock, Connect, Error, Options, SessionKind, Timer};
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::clock::RuntimeClock;
 use crate::connect::{Own, Pool};
 use crate::locks::Locks;
 use crate::runtime::{Dial, Runtime};
@@ -148,7 +147,7 @@ impl<R: Dial<T>, T: Send + Sync + 'static, K: Clock> Builder<R, T, K> {
 impl<R: Runtime, T, K: Clock> Builder<R, T, K> {
     /// The clock, with the runtime's timers set by it; to go with [`Builder::connector`].
     pub fn timer(self) -> impl Timer + use<R, T, K> {
-        RuntimeClock::<R, K>::new(self.clock)
+        Alarm::new(self.clock, R::sleep)
     }
 }
 
@@ -168,7 +167,7 @@ async fn open_locks<R: Runtime>(
     connect: impl Connect,
     clock: impl Clock,
 ) -> Result<Locks<R>, Error> {
-    let timer = RuntimeClock::<R, _>::new(clock);
+    let timer = Alarm::new(clock, R::sleep);
     let spawn = |drive| runtime.spawn(drive);
     pglock_driver::Locks::open(options, connect, timer, spawn).await.map(Locks::new)
 }

@@ -14,7 +14,6 @@
 )]
 
 mod builder;
-mod clock;
 mod connect;
 mod dial;
 mod hosts;

@@ -1,6 +1,8 @@
 //! Monotonic clocks. What they read decides how long a lock is trusted; what it means is the core's.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pglock_core::Instant;
 
@@ -23,6 +25,59 @@ pub trait Timer: Clock {
     /// Where the runtime's own timers stand still during suspend, an implementation sleeps in
     /// short slices and looks at its clock after each.
     fn sleep_until(&self, moment: Instant) -> impl Future<Output = ()> + Send;
+}
+
+/// A clock, and a runtime's sleep set by it: for runtimes whose sleep is a function of a span.
+///
+/// ```
+/// use pglock_driver::{Alarm, BootClock};
+///
+/// let timer = Alarm::new(BootClock, |_span| std::future::ready(())); // tokio::time::sleep, ...
+/// # let _: &dyn pglock_driver::Clock = &timer;
+/// ```
+#[derive(Clone, Copy)]
+pub struct Alarm<K, S> {
+    clock: K,
+    sleep: S,
+}
+
+/// Timers of a runtime may stand still during suspend; so none is set for longer than this.
+const SLICE: Duration = Duration::from_secs(1);
+
+impl<K, S> Alarm<K, S> {
+    /// Sleeps until the clock has come as far, in slices of a second at most.
+    pub const fn new(clock: K, sleep: S) -> Self {
+        Self { clock, sleep }
+    }
+}
+
+impl<K: Clock, S: Send + Sync + 'static> Clock for Alarm<K, S> {
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+impl<K, S, F> Timer for Alarm<K, S>
+where
+    K: Clock,
+    S: Fn(Duration) -> F + Send + Sync + 'static,
+    F: Future + Send,
+{
+    async fn sleep_until(&self, moment: Instant) {
+        loop {
+            let rest = moment.since(self.now());
+            if rest.is_zero() {
+                return;
+            }
+            let _slept = (self.sleep)(rest.min(SLICE)).await;
+        }
+    }
+}
+
+impl<K: fmt::Debug, S> fmt::Debug for Alarm<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alarm").field("clock", &self.clock).finish_non_exhaustive()
+    }
 }
 
 /// The system's clock that never stops.

@@ -34,12 +34,13 @@ mod link;
 mod lock;
 mod locks;
 mod options;
+pub mod own;
 mod party;
 mod request;
 
 pub use advisory::{AdvisoryHold, AdvisoryLock, AdvisoryOwner, AdvisoryRequest};
 pub use belief::Belief;
-pub use clock::{BootClock, Clock, Timer};
+pub use clock::{Alarm, BootClock, Clock, Timer};
 pub use connect::{Connect, ConnectError, Session};
 pub use error::{Error, Loss};
 pub use hold::Hold;

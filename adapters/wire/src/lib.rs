@@ -9,15 +9,15 @@
 
 mod config;
 mod outcome;
-mod own;
 mod param;
 mod row;
 mod sqlx;
 
 pub use config::config;
-pub use outcome::{connect_error, granted, outcome, server_error};
-pub use own::{
-    CALL, CALLS, ECHO, WITNESS, answer, carries_advisory_locks, is_one_session, setup, value,
-};
+pub use outcome::{connect_error, granted, outcome, server_error, value};
 pub use param::{Wire, types, wired};
 pub use sqlx::sqlx_key;
+
+pub use pglock_driver::own::{
+    CALL, CALLS, ECHO, WITNESS, answer, carries_advisory_locks, is_one_session, setup,
+};

@@ -6,7 +6,7 @@ use std::iter;
 use pglock_core::{Outcome, ServerError, Severity, SqlState, TransactionLock};
 use pglock_driver::ConnectError;
 use tokio_postgres::error::{DbError, Severity as Told};
-use tokio_postgres::{self as pg};
+use tokio_postgres::{self as pg, SimpleQueryMessage};
 
 use crate::row::row;
 
@@ -25,6 +25,14 @@ pub fn outcome(answer: Result<Vec<pg::Row>, pg::Error>) -> Outcome {
 /// As [`TransactionLock::granted`].
 pub fn granted(answer: Result<Vec<pg::Row>, pg::Error>) -> Result<bool, pglock_driver::Error> {
     Ok(TransactionLock::granted(outcome(answer))?)
+}
+
+/// The only value of an answer.
+#[must_use]
+pub fn value(answer: &[SimpleQueryMessage]) -> Option<&str> {
+    answer.iter().find_map(|message| {
+        if let SimpleQueryMessage::Row(row) = message { row.try_get(0).ok()? } else { None }
+    })
 }
 
 /// Why no connection came about; `error` may come from a pool that wraps the driver's own.

@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::default().lease(Duration::from_millis(lease.parse()?));
     match adapter.as_str() {
         "tokio" => over_tokio(options, url),
+        "sqlx" => over_sqlx(options, url),
         "postgres" => over_postgres(options, url),
         other => Err(format!("no adapter is called {other}").into()),
     }
@@ -24,6 +25,16 @@ fn over_tokio(options: Options, url: &str) -> Result<(), Box<dyn Error>> {
     let lock = runtime.block_on(async {
         let locks = pglock_tokio::Locks::builder().options(options).connect(url).await?;
         locks.acquire("a").await
+    })?;
+    answer(&lock)
+}
+
+fn over_sqlx(options: Options, url: &str) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let lock = runtime.block_on(async {
+        let pool = sqlx::PgPool::connect_lazy(url)?;
+        let locks = pglock_sqlx::Locks::builder().options(options).connect(&pool).await?;
+        Ok::<_, Box<dyn Error>>(locks.acquire("a").await?)
     })?;
     answer(&lock)
 }

@@ -5,18 +5,24 @@ use std::time::Duration;
 
 use pglock_driver::{AdvisoryClaim, AdvisoryKey, AdvisoryMode, Error, Options};
 pub(crate) use pglock_tests::run;
-use pglock_tests::{Runtime, Session, blocking, eventually};
+use pglock_tests::{Runtime, Session, beside_pool, blocking, eventually, pool};
 use tokio::sync::{mpsc, oneshot};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Adapter {
     Async(Runtime),
     Postgres,
+    Sqlx,
 }
 
 impl Adapter {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::TOKIO, Self::Async(Runtime::AsyncStd), Self::Async(Runtime::Smol), Self::Postgres];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::TOKIO,
+        Self::Async(Runtime::AsyncStd),
+        Self::Async(Runtime::Smol),
+        Self::Postgres,
+        Self::Sqlx,
+    ];
 
     pub(crate) const TOKIO: Self = Self::Async(Runtime::Tokio);
 
@@ -38,6 +44,10 @@ impl Adapter {
                 let ask = move || builder.connect(&url).unwrap().advisory_holders(key).unwrap();
                 blocking(ask).await
             }
+            Self::Sqlx => {
+                let locks = beside_pool(options, &url, true).await.unwrap();
+                locks.advisory_holders(key).await.unwrap()
+            }
         }
     }
 
@@ -51,6 +61,7 @@ impl Adapter {
                 drop(tokio::spawn(runtime.run(driven)));
             }
             Self::Postgres => drop(thread::spawn(move || over_postgres(&url, begun, asked))),
+            Self::Sqlx => drop(tokio::spawn(over_sqlx(url, begun, asked))),
         }
         Transaction { pid: pid.await.unwrap(), asks }
     }
@@ -148,6 +159,48 @@ async fn over_async(
             }
             Ask::Execute(statements, done) => {
                 transaction.batch_execute(&statements).await.unwrap();
+                done.send(()).unwrap();
+            }
+            Ask::End { commit, ended } => {
+                let end =
+                    if commit { transaction.commit().await } else { transaction.rollback().await };
+                end.unwrap();
+                return ended.send(()).unwrap();
+            }
+        }
+    }
+}
+
+async fn over_sqlx(
+    url: String,
+    begun: oneshot::Sender<i32>,
+    mut asked: mpsc::UnboundedReceiver<Ask>,
+) {
+    use pglock_sqlx::xact;
+    use sqlx::Executor;
+    let mut transaction = pool(&url).begin().await.unwrap();
+    // Behind a pooler a statement with a name may be another client's.
+    let pid = sqlx::query_scalar(PID).persistent(false).fetch_one(&mut *transaction).await.unwrap();
+    begun.send(pid).unwrap();
+    while let Some(ask) = asked.recv().await {
+        match ask {
+            Ask::Take { key, mode, waits, told } => {
+                let taken = match (mode, waits) {
+                    (AdvisoryMode::Exclusive, true) => {
+                        xact::lock(&mut transaction, key).await.map(|()| true)
+                    }
+                    (AdvisoryMode::Shared, true) => {
+                        xact::lock_shared(&mut transaction, key).await.map(|()| true)
+                    }
+                    (AdvisoryMode::Exclusive, false) => xact::try_lock(&mut transaction, key).await,
+                    (AdvisoryMode::Shared, false) => {
+                        xact::try_lock_shared(&mut transaction, key).await
+                    }
+                };
+                let _ = told.send(taken);
+            }
+            Ask::Execute(statements, done) => {
+                transaction.execute(sqlx::raw_sql(&statements)).await.unwrap();
                 done.send(()).unwrap();
             }
             Ask::End { commit, ended } => {

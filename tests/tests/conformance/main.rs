@@ -4,5 +4,6 @@
 mod async_std;
 mod postgres;
 mod smol;
+mod sqlx;
 mod tokio;
 mod wrong;

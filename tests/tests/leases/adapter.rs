@@ -7,7 +7,7 @@ use std::time::Duration;
 use pglock_driver::{
     Counters, Entry, Error, Heartbeat, Hold, Loss, Options, Released, TableReport, Token, Wait,
 };
-use pglock_tests::{Database, Server};
+use pglock_tests::{Database, Server, beside_pool};
 pub(crate) use pglock_tests::{Runtime, blocking, run};
 
 /// A new database for a test.
@@ -28,10 +28,20 @@ pub(crate) const fn ms(milliseconds: u64) -> Duration {
 pub(crate) enum Adapter {
     Async(Runtime),
     Postgres,
+    Sqlx,
 }
 
 impl Adapter {
-    pub(crate) const ALL: [Self; 4] =
+    pub(crate) const ALL: [Self; 5] = [
+        Self::TOKIO,
+        Self::Async(Runtime::AsyncStd),
+        Self::Async(Runtime::Smol),
+        Self::Postgres,
+        Self::Sqlx,
+    ];
+
+    /// Those that are told by a URL where to connect to.
+    pub(crate) const OF_A_URL: [Self; 4] =
         [Self::TOKIO, Self::Async(Runtime::AsyncStd), Self::Async(Runtime::Smol), Self::Postgres];
 
     pub(crate) const TOKIO: Self = Self::Async(Runtime::Tokio);
@@ -86,6 +96,7 @@ impl Adapter {
                 let url = url.to_owned();
                 blocking(move || builder.connect(&url)).await.map(Locks::Postgres)
             }
+            Self::Sqlx => beside_pool(options, url, prepared).await.map(Locks::Async),
         }
     }
 }

@@ -12,8 +12,11 @@ use tokio::time::Instant;
 
 use crate::adapter::{Adapter, database, ms, options, run};
 
-over_all_adapters! {
+over_adapters_of_a_url! {
     a_bad_url_is_told,
+}
+
+over_all_adapters! {
     a_missing_server_is_told,
     a_silent_server_is_told_when_the_deadline_has_passed,
     a_missing_database_is_told,

@@ -12,7 +12,7 @@ over_all_adapters! {
     a_hundred_locks_share_a_few_connections,
 }
 
-over_tokio_and_postgres! {
+over_each_driver! {
     a_thousand_tasks_share_one_lock,
     a_thousand_tasks_share_one_lock_under_repeatable_read,
     a_thousand_tasks_share_one_lock_under_serializable,

@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::adapter::{Adapter, Locks, blocking};
 
-over_all_adapters! {
+over_adapters_of_a_url! {
     a_lock_lives_on_encrypted_connections_if_there_is_a_connector,
     a_server_that_cannot_be_trusted_is_told,
 }
@@ -63,6 +63,7 @@ async fn open(adapter: Adapter, root: &Certificate, url: &str) -> Result<Locks, 
             let (builder, url) = (pglock_postgres::Locks::builder().tls(tls), url.to_owned());
             blocking(move || builder.connect(&url)).await.map(Locks::Postgres)
         }
+        Adapter::Sqlx => unreachable!("sqlx has its own connectors"),
     }
 }
 

@@ -8,7 +8,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::adapter::{Adapter, database, ms, options, run};
 
-over_all_adapters! {
+over_adapters_of_a_url! {
     the_next_host_is_tried_if_one_refuses,
     the_next_host_is_tried_if_one_does_not_answer_in_time,
     a_host_of_the_wrong_kind_is_refused,
@@ -99,7 +99,7 @@ fn a_server_is_found_by_its_socket_and_by_its_address() {
         let folder = session.ask("SHOW unix_socket_directories").await.unwrap();
         let port = session.ask("SHOW port").await.unwrap();
         let place = format!("user=postgres port={port} dbname={}", database.name());
-        for adapter in Adapter::ALL {
+        for adapter in Adapter::OF_A_URL {
             for host in [
                 format!("host={folder}"),
                 format!("host=/nowhere,{folder}"),

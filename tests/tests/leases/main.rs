@@ -10,7 +10,7 @@
     reason = "these are tests"
 )]
 
-#[macro_use(over_all_adapters, over_tokio_and_postgres)]
+#[macro_use(over_adapters_of_a_url, over_all_adapters, over_each_driver)]
 extern crate pglock_tests;
 
 mod adapter;

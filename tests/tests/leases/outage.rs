@@ -14,7 +14,7 @@ over_all_adapters! {
     a_handle_shuts_down_without_a_server,
 }
 
-over_tokio_and_postgres! {
+over_each_driver! {
     a_holder_in_a_silent_network_knows_it_too,
     a_try_does_not_last_for_ever,
 }

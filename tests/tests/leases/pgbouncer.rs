@@ -5,7 +5,7 @@ use pglock_tests::{Database, Pooler, Pooling, eventually};
 
 use crate::adapter::{Adapter, Locks, database, ms, options};
 
-over_tokio_and_postgres! {
+over_each_driver! {
     a_lock_is_acquired_kept_and_released,
     a_waiter_sees_the_release,
     a_dead_holder_is_replaced,

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::adapter::{Adapter, ms};
 
-over_tokio_and_postgres! {
+over_each_driver! {
     a_stopped_holder_knows_at_once_and_by_itself,
 }
 
@@ -46,6 +46,7 @@ impl Holder {
         let adapter = match adapter {
             Adapter::Async(_) => "tokio",
             Adapter::Postgres => "postgres",
+            Adapter::Sqlx => "sqlx",
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_holder"));
         command.args([adapter, database.url(), "4000"]);

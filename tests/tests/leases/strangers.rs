@@ -16,7 +16,7 @@ over_all_adapters! {
     a_fence_holds_up_grants_but_no_heartbeats,
 }
 
-over_tokio_and_postgres! {
+over_each_driver! {
     a_locked_table_does_not_pile_up_connections,
 }
 

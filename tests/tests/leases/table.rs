@@ -19,7 +19,7 @@ over_all_adapters! {
     a_missing_schema_is_told,
 }
 
-over_tokio_and_postgres! {
+over_each_driver! {
     two_hundred_clients_create_the_table_at_once,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pglock_driver::{
     AdvisoryHold, AdvisoryKey, AdvisoryOwner, Counters, Error, Loss, Options, Released,
 };
-use pglock_tests::{Database, Server, Session, blocking, eventually};
+use pglock_tests::{Database, Server, Session, beside_pool, blocking, eventually};
 pub(crate) use pglock_tests::{Runtime, run};
 
 /// A new database for a test.
@@ -118,6 +118,7 @@ pub(crate) fn arguments(key: &AdvisoryKey) -> String {
 pub(crate) enum Adapter {
     Async(Runtime),
     Postgres,
+    Sqlx,
 }
 
 /// How a lock is waited for.
@@ -128,8 +129,13 @@ pub(crate) enum Way {
 }
 
 impl Adapter {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::TOKIO, Self::Async(Runtime::AsyncStd), Self::Async(Runtime::Smol), Self::Postgres];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::TOKIO,
+        Self::Async(Runtime::AsyncStd),
+        Self::Async(Runtime::Smol),
+        Self::Postgres,
+        Self::Sqlx,
+    ];
 
     pub(crate) const TOKIO: Self = Self::Async(Runtime::Tokio);
 }
@@ -176,6 +182,7 @@ impl Adapter {
                 let url = url.to_owned();
                 Locks::Postgres(blocking(move || builder.connect(&url)).await.expect("locks"))
             }
+            Self::Sqlx => Locks::Async(beside_pool(options, url, prepared).await.expect("locks")),
         }
     }
 }

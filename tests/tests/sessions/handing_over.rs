@@ -10,7 +10,7 @@ use pglock_tests::{eventually, setting};
 
 use crate::adapter::{Adapter, Stranger, Way, database, never_again};
 
-over_tokio_and_postgres! {
+over_each_driver! {
     a_hand_over_by_default,
     a_hand_over_in_line_needs_no_poll,
 }

@@ -11,7 +11,7 @@
     reason = "these are tests"
 )]
 
-#[macro_use(over_all_adapters, over_tokio_and_postgres)]
+#[macro_use(over_all_adapters, over_each_driver)]
 extern crate pglock_tests;
 
 mod adapter;

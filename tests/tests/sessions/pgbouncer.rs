@@ -11,7 +11,7 @@ over_all_adapters! {
     a_session_of_ones_own_can_wait_in_line,
 }
 
-over_tokio_and_postgres! {
+over_each_driver! {
     of_clients_at_once_none_gets_a_session_that_is_shared,
 }
 

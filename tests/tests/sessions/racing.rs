@@ -13,7 +13,7 @@ use crate::adapter::{
     Adapter, Lock, Locks, Request, Stranger, Way, arguments, database, ms, options,
 };
 
-over_tokio_and_postgres! {
+over_each_driver! {
     times_that_pass_with_the_grant_in_line_leave_no_hold,
     times_that_pass_with_the_grant_of_a_poll_leave_no_hold,
 }

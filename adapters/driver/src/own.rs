@@ -7,8 +7,7 @@
 
 use std::time::Duration;
 
-use pglock_driver::SessionKind;
-use tokio_postgres::SimpleQueryMessage;
+use pglock_core::SessionKind;
 
 /// Asked on the session: which process of the server answers, and a number that makes this call another than all others.
 pub const CALL: &str = "LISTEN pglock_own; SELECT pg_backend_pid() || ' ' || random()";
@@ -36,14 +35,6 @@ pub fn answer(call: &str) -> String {
 pub fn is_one_session(call: &str, other: &str) -> bool {
     call.split_once(' ').map(|(process, _)| process)
         == other.split_once(' ').map(|(process, _)| process)
-}
-
-/// The only value of an answer.
-#[must_use]
-pub fn value(answer: &[SimpleQueryMessage]) -> Option<&str> {
-    answer.iter().find_map(|message| {
-        if let SimpleQueryMessage::Row(row) = message { row.try_get(0).ok()? } else { None }
-    })
 }
 
 /// Whether a session of this kind must be its client's own.

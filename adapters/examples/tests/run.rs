@@ -1,0 +1,69 @@
+//! Each example does what its page says, against a real server.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
+
+use std::process::Command;
+
+use pglock_tests::{Private, Server};
+
+/// What an example says, given a database of its own.
+fn said_by(program: &str) -> String {
+    said_at(Server::shared().database().url(), program)
+}
+
+fn said_at(url: &str, program: &str) -> String {
+    let output = Command::new(program).env("DATABASE_URL", url).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+/// The parts stand in the text, in this order.
+fn assert_in_order(text: &str, parts: &[&str]) {
+    parts.iter().fold(text, |rest, part| {
+        let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("no {part:?} in {text}"));
+        after
+    });
+}
+
+const BY_HAND: &str = env!("CARGO_BIN_EXE_by_hand");
+const HANDED_OVER: [&str; 5] =
+    ["ada: Acquired", "bob: Waiting", "ada: Released", "bob: Acquired", "bob: Released"];
+
+#[test]
+fn by_hand() {
+    assert_in_order(&said_by(BY_HAND), &HANDED_OVER);
+}
+
+#[test]
+fn by_hand_with_a_password() {
+    let server = Private::new();
+    let database = server.database();
+    database.execute(
+        "CREATE ROLE app LOGIN PASSWORD 'right' SUPERUSER;
+         DO $$ BEGIN EXECUTE format(
+             'COPY (VALUES (''host all postgres all trust''), (''host all all all scram-sha-256'')) TO %L',
+             current_setting('hba_file')); END $$;
+         SELECT pg_reload_conf()",
+    );
+    let url = |password: &str| database.url().replace("postgres@", &format!("app:{password}@"));
+    assert_in_order(&said_at(&url("right"), BY_HAND), &HANDED_OVER);
+    let refused = Command::new(BY_HAND).env("DATABASE_URL", url("wrong")).output().unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("28P01"), "{refused:?}");
+}
+
+#[test]
+fn game_loop() {
+    let said = said_by(env!("CARGO_BIN_EXE_game_loop"));
+    for player in ["red", "blue"] {
+        let rounds = [1, 2, 3].map(|n| format!("{player} fights round {n}, 1 in the arena\n"));
+        assert_in_order(&said, &rounds.each_ref().map(String::as_str));
+    }
+    assert_in_order(&said, &["over after"]);
+}
+
+#[test]
+fn over_http() {
+    let said = said_by(env!("CARGO_BIN_EXE_over_http"));
+    assert_in_order(&said, &["held under token 1", "busy", "handed over under token 2", "pooler"]);
+}
