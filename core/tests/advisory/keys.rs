@@ -5,7 +5,7 @@ use pglock_core::{
     Wait,
 };
 
-use crate::rig::{ANN, BOB, EXCLUSIVE, Rig, busy, failed, released, request, try_, unlock};
+use crate::rig::{ANN, BOB, EXCLUSIVE, Rig, SHARED, busy, failed, released, request, try_, unlock};
 
 fn named(name: &str) -> AdvisoryRequest {
     AdvisoryRequest::new(AdvisoryKey::named(name, 1))
@@ -16,6 +16,11 @@ fn an_acquire_waits_for_the_lock_alone_on_behalf_of_nobody_unless_it_says_so() {
     let request = AdvisoryRequest::new("a");
     assert_eq!((request.mode, request.wait, request.owner), (EXCLUSIVE, Wait::ForEver, None));
     assert_eq!(request.key, KeyMapping::Fnv1a.key("a"));
+}
+
+#[test]
+fn modes_are_called_what_the_servers_manual_calls_them() {
+    assert_eq!([EXCLUSIVE, SHARED].map(|mode| mode.to_string()), ["exclusive", "shared"]);
 }
 
 #[test]

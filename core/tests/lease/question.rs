@@ -141,7 +141,7 @@ fn holders_and_waiters_are_told_as_the_server_shows_them() {
     assert_eq!(holder.client_address.as_deref(), Some("10.0.0.7"));
     assert_eq!(holder.state.as_deref(), Some("active"));
     let wait = waiter.waiting.as_ref().unwrap();
-    assert_eq!(waiter.mode, AdvisoryMode::Shared);
+    assert_eq!((waiter.mode, waiter.is_held()), (AdvisoryMode::Shared, false));
     assert_eq!((&wait.waits_for[..], wait.waited), (&[17, 0, 17][..], Some(millis(1_500))));
 }
 

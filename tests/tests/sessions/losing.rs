@@ -165,3 +165,40 @@ fn a_lock_that_somebody_frees_on_the_session_is_lost_at_its_release() {
         .await;
     });
 }
+
+/// A session that somebody has begun a transaction on, and not ended after an error, answers nothing any more.
+#[test]
+fn a_session_whose_transaction_was_aborted_is_a_loss_and_another_gets_the_lock() {
+    run(async {
+        let database = database();
+        let stranger = Stranger::of(&database).await;
+        let (locks, sessions) = meddled_with(&database, true).await;
+        let lock = locks.advisory(1).acquire().await.unwrap();
+        let session = sessions.lock().unwrap().pop().unwrap();
+        session.batch_execute("BEGIN; SELECT 1 / 0").await.unwrap_err();
+        assert!(!stranger.finds_free(1).await, "a session's lock outlives the transaction");
+        assert_eq!(lock.lost().await, Loss::SessionEnded);
+        drop(session);
+        assert!(locks.advisory(1).acquire().await.unwrap().is_held());
+    });
+}
+
+#[test]
+fn an_unlock_in_the_other_mode_changes_nothing() {
+    run(async {
+        let database = database();
+        let stranger = Stranger::of(&database).await;
+        let (locks, sessions) = meddled_with(&database, true).await;
+        for (request, other) in [
+            (locks.advisory(1), "SELECT pg_advisory_unlock_shared(1)"),
+            (locks.advisory(1).shared(), "SELECT pg_advisory_unlock(1)"),
+        ] {
+            let lock = request.acquire().await.unwrap();
+            let session = Arc::clone(sessions.lock().unwrap().last().unwrap());
+            session.batch_execute(other).await.unwrap();
+            assert!(!stranger.finds_free(1).await, "{other}");
+            assert!(lock.release().await.unwrap().confirmed, "{other}");
+            assert!(stranger.finds_free(1).await, "{other}");
+        }
+    });
+}

@@ -27,6 +27,7 @@ mod notified;
 mod pgbouncer;
 mod racing;
 mod sharing;
+mod shortage;
 mod silence;
 mod standby;
 mod strangers;

@@ -92,6 +92,8 @@ async fn share_one_connection(number: i64, locks: &Locks, stranger: &Stranger) {
     assert_eq!(stranger.count().await, held.len());
     assert!(stranger.finds("count(DISTINCT pid) = 1").await);
     assert!(held.iter().all(|lock| lock.is_held()));
-    drop(held);
-    stranger.sees(0).await;
+    while !held.is_empty() {
+        held.truncate(held.len().saturating_sub(500));
+        stranger.sees(held.len()).await;
+    }
 }
