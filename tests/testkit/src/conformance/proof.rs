@@ -132,11 +132,11 @@ macro_rules! __conformance_promises {
             Both: sessions_get_their_own_answers
             Both: errors_keep_their_code_severity_and_words
             Both: an_error_leaves_the_session_sound
-            Both: an_error_that_ends_the_session_says_so
             Both: a_text_with_nul_is_refused
             Async: commands_may_be_under_way_together
             Both: a_thousand_heartbeats_are_one_statement
             Both: a_lost_reply_is_lost
+            Both: an_error_that_ends_the_session_says_so
             Both: a_killed_session_answers_no_more
             Both: the_end_of_a_connection_is_told
             Both: a_living_connection_is_not_told_to_have_ended
