@@ -1,7 +1,7 @@
 use pglock_driver::Connect;
+use pglock_smol::Locks;
 use pglock_testkit::conformance::Subject;
 use pglock_tests::Server;
-use pglock_smol::Locks;
 
 fn connect(url: &str) -> impl Connect + use<> {
     Locks::builder().connector(url).unwrap()
