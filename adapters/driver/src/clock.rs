@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use pglock_core::Instant;
 
-/// A monotonic clock. It must never run backwards, and should count the time the machine is suspended.
+/// A monotonic clock. It never runs backwards, from whichever threads it is read, and counts seconds as right as
+/// [`Options::drift`](crate::Options::drift) says; it should count the time the machine is suspended, too.
 pub trait Clock: Send + Sync + 'static {
-    /// What it reads.
+    /// What it reads now: a reading of before, as an event loop may keep it, would make a lock be trusted too long, and a
+    /// holder be taken for dead too soon.
     fn now(&self) -> Instant;
 }
 
@@ -20,7 +22,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 
 /// A clock that can be waited for: what the async loop needs of a runtime.
 pub trait Timer: Clock {
-    /// Ends when the clock reads `moment`, or a little later.
+    /// Ends when the clock reads `moment`, or a little later; at once if it has passed, and never if it is
+    /// [`Instant::MAX`]. Many may wait at the same time, and some be dropped before.
+    ///
+    /// It may end up to a millisecond early, for timers that know no less. Then it is asked again.
     ///
     /// Where the runtime's own timers stand still during suspend, an implementation sleeps in
     /// short slices and looks at its clock after each.

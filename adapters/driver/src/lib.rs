@@ -2,7 +2,8 @@
 //! out guards. Decides nothing about locks, and knows no PostgreSQL client and no runtime.
 //!
 //! An adapter implements [`Connect`] and [`Session`] for its PostgreSQL client and [`Timer`] for its runtime,
-//! then calls [`Locks::open`]; blocking ones implement the traits of the same names in [`blocking`].
+//! then calls [`Locks::open`]; blocking ones implement the traits of the same names in [`blocking`]. The [guide] has an
+//! example, what they promise, and how to prove it.
 //!
 //! ```
 //! use pglock_driver::{Error, Locks};
@@ -29,6 +30,7 @@ mod connect;
 mod desk;
 mod drive;
 mod error;
+pub mod guide;
 mod hold;
 mod link;
 mod lock;

@@ -30,27 +30,26 @@ impl<'a> Gate<'a> {
 
     /// Waits until somebody waits before the gate.
     pub(super) async fn has_waiter(&self, subject: &Subject, waiter: i64) -> Result<(), Broken> {
-        self.until(subject, "a statement that waits on the server", waiter, false).await
+        let waits = async || self.is_awaited_by(waiter).await;
+        subject.until("a statement that waits on the server", waits).await
+    }
+
+    pub(super) async fn is_awaited_by(&self, waiter: i64) -> Result<bool, Broken> {
+        self.has(waiter, false).await
     }
 
     /// Opens the gate, and waits until somebody has passed.
     pub(super) async fn let_pass(&self, subject: &Subject, who: i64) -> Result<(), Broken> {
         self.open().await?;
-        self.until(subject, "a statement that was executed", who, true).await
+        let passed = async || self.has(who, true).await;
+        subject.until("a statement that was executed", passed).await
     }
 
-    async fn until(
-        &self,
-        subject: &Subject,
-        what: &str,
-        pid: i64,
-        granted: bool,
-    ) -> Result<(), Broken> {
+    async fn has(&self, pid: i64, granted: bool) -> Result<bool, Broken> {
         let text = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' \
              AND pid = $1::int8 AND granted = $2::bool \
              AND (classid::int8 << 32 | objid::int8) = $3::int8)";
-        let params = vec![int(pid), Param::Bool(granted), int(self.key)];
-        subject.until(what, async || self.keeper.holds(text, params.clone()).await).await
+        self.keeper.holds(text, vec![int(pid), Param::Bool(granted), int(self.key)]).await
     }
 
     pub(super) async fn open(&self) -> Result<(), Broken> {

@@ -132,11 +132,11 @@ macro_rules! __conformance_promises {
             Both: sessions_get_their_own_answers
             Both: errors_keep_their_code_severity_and_words
             Both: an_error_leaves_the_session_sound
-            Both: an_error_that_ends_the_session_says_so
             Both: a_text_with_nul_is_refused
             Async: commands_may_be_under_way_together
             Both: a_thousand_heartbeats_are_one_statement
             Both: a_lost_reply_is_lost
+            Both: an_error_that_ends_the_session_says_so
             Both: a_killed_session_answers_no_more
             Both: the_end_of_a_connection_is_told
             Both: a_living_connection_is_not_told_to_have_ended
@@ -174,3 +174,115 @@ macro_rules! list {
 }
 
 __conformance_promises! { list {} }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use pglock_core::{Command, Outcome, SessionKind};
+    use pglock_driver::blocking::{Connect, Session};
+    use pglock_driver::{BootClock, Clock, ConnectError, Instant, Timer};
+
+    use super::*;
+    use crate::conformance::block_on::block_on;
+
+    /// Nobody answers.
+    struct Nobody;
+
+    struct Unreachable;
+
+    impl Connect for Nobody {
+        type Session = Unreachable;
+
+        fn connect(&self, _: SessionKind) -> Result<Unreachable, ConnectError> {
+            Err(ConnectError::unreachable("nobody is there"))
+        }
+    }
+
+    impl pglock_driver::Connect for Nobody {
+        type Session = Unreachable;
+
+        async fn connect(&self, _: SessionKind) -> Result<Unreachable, ConnectError> {
+            thread::sleep(Duration::from_secs(2));
+            Err(ConnectError::unreachable("nobody is there"))
+        }
+    }
+
+    impl Session for Unreachable {
+        fn execute(&mut self, _: &Command) -> Outcome {
+            Outcome::Lost
+        }
+
+        fn is_closed(&self) -> bool {
+            true
+        }
+    }
+
+    impl pglock_driver::Session for Unreachable {
+        async fn execute(&self, _: Command) -> Outcome {
+            Outcome::Lost
+        }
+
+        async fn closed(&self) {}
+    }
+
+    struct Sleepless;
+
+    impl Clock for Sleepless {
+        fn now(&self) -> Instant {
+            BootClock.now()
+        }
+    }
+
+    impl Timer for Sleepless {
+        async fn sleep_until(&self, _: Instant) {
+            pending().await
+        }
+    }
+
+    const URL: &str = "postgres://localhost/app";
+
+    fn words(name: &str, subject: Subject) -> String {
+        let promise = PROMISES.iter().find(|promise| promise.name() == name).unwrap();
+        promise.test(subject).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn promises_are_made_by_some_drivers_only() {
+        let blocking = Subject::blocking(URL, |_| Nobody, BootClock);
+        let by_async = Subject::new(URL, |_| Nobody, Sleepless, block_on);
+        let made = |subject: &Subject| PROMISES.iter().filter(|p| p.is_made_by(subject)).count();
+        let by_both = PROMISES.iter().filter(|promise| promise.made_by == Makers::Both).count();
+        assert!(made(&blocking) > by_both && made(&by_async) > by_both);
+        assert_eq!(made(&blocking) + made(&by_async), PROMISES.len() + by_both);
+    }
+
+    #[test]
+    fn what_a_driver_does_is_told() {
+        let blocking = Subject::blocking(URL, |_| Nobody, BootClock);
+        assert!(words("numbers_keep_all_64_bits", blocking).contains("nobody is there"));
+        let panics = Subject::blocking(URL, |_| -> Nobody { panic!("oh") }, BootClock);
+        assert_eq!(words("numbers_keep_all_64_bits", panics), "the driver panicked: oh");
+        let sleepless = Subject::new(URL, |_| Nobody, Sleepless, block_on);
+        let told =
+            words("a_sleep_does_not_end_early", sleepless.patience(Duration::from_millis(1)));
+        assert_eq!(told, "sleep_until() does not end in 1ms");
+    }
+
+    #[test]
+    fn whoever_keeps_the_thread_is_given_up() {
+        let hogs = Subject::new(URL, |_| Nobody, Sleepless, block_on);
+        let told = words("numbers_keep_all_64_bits", hogs.patience(Duration::from_millis(1)));
+        assert!(told.contains("does not let go of the thread"), "{told}");
+        let drops = Subject::new(URL, |_| Nobody, Sleepless, drop);
+        let told = words("numbers_keep_all_64_bits", drops);
+        assert!(told.contains("block_on has not run"), "{told}");
+    }
+
+    #[test]
+    #[should_panic(expected = "numbers_keep_all_64_bits: no connection of kind Work: nobody is")]
+    fn a_test_fails_with_what_was_seen() {
+        prove("numbers_keep_all_64_bits", Subject::blocking(URL, |_| Nobody, BootClock));
+    }
+}

@@ -99,8 +99,6 @@ bugs! {
     Both ErrorIsLost => errors_keep_their_code_severity_and_words, "Lost came of";
     /// Skips an answer after an error.
     Both AnswerSkippedAfterError => an_error_leaves_the_session_sound, "0 rows came of";
-    /// Takes the end of the session for an error.
-    Both FatalIsAnError => an_error_that_ends_the_session_says_so, "neither Lost nor";
     /// Sends a text up to its first NUL.
     Both TextCutAtNul => a_text_with_nul_is_refused, "the text \"a\\0b\" was taken";
     /// Takes it for granted that there is none.
@@ -115,6 +113,8 @@ bugs! {
     Both LostIsAnError => a_lost_reply_is_lost, "what became of a command whose reply was lost";
     /// Answers no rows for a lost reply.
     Both LostIsNoRows => a_lost_reply_is_lost, "what became of a command whose reply was lost";
+    /// Takes the end of the session for an error. (The sync client does not always see that error.)
+    Async FatalIsAnError => an_error_that_ends_the_session_says_so, "neither Lost nor";
     /// Connects again when a session has ended, and goes on there.
     Both ConnectsAgain => a_killed_session_answers_no_more, "a command on a session that was killed";
     /// Never says that a connection has ended.

@@ -99,3 +99,19 @@ fn every_promise_has_been_broken() {
     let promised: BTreeSet<_> = PROMISES.iter().map(Promise::name).collect();
     assert_eq!(broken, promised);
 }
+
+/// A driver that says beforehand what its client cannot do is not asked for it.
+#[test]
+fn what_is_not_promised_is_not_asked() {
+    let database = Arc::new(Server::shared().database());
+    let of =
+        |part: &'static str| PROMISES.iter().filter(move |promise| promise.name().contains(part));
+    for promise in of("notification") {
+        let deaf = over_async(Bug::NotificationLost, &database).without_notifications();
+        promise.test(deaf).unwrap();
+    }
+    for promise in of("the_end_of_a_connection_is_told") {
+        let unaware = over_async(Bug::EndUntold, &database).without_closing();
+        promise.test(unaware).unwrap();
+    }
+}

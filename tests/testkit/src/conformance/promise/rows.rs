@@ -96,12 +96,19 @@ pub async fn commands_may_be_under_way_together(subject: &Subject) -> Result<(),
     };
     let after = session.execute(PASS, last.params(-2));
     let opens = async {
-        first.has_waiter(subject, session.pid()).await?;
-        first.open().await?;
-        last.has_waiter(subject, session.pid()).await?;
-        // Most drivers send in order, so that these have been answered while the last is under way.
+        // In whichever order they were sent.
+        let mut is_first = false;
+        let waits = async || {
+            is_first = first.is_awaited_by(session.pid()).await?;
+            Ok(is_first || last.is_awaited_by(session.pid()).await?)
+        };
+        subject.until("a statement that waits on the server", waits).await?;
+        let (one, other) = if is_first { (&first, &last) } else { (&last, &first) };
+        one.open().await?;
+        other.has_waiter(subject, session.pid()).await?;
+        // Those between have most likely been answered while this one is under way.
         let _not_in_order = within(A_WHILE, told).await.is_none();
-        last.open().await
+        other.open().await
     };
     let (before, between, after, opened) = join4(before, between, after, opens).await;
     opened?;
