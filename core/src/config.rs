@@ -60,7 +60,7 @@ pub struct Config {
     /// ([`Statement::CreateTable`](crate::Statement::CreateTable)).
     pub advisory_tokens: bool,
     /// How long a statement waits at most that [waits in line](crate::AdvisoryRequest::in_line) for an advisory lock,
-    /// in whole milliseconds; 500 ms, and never more than a third of `silence`. It must be less than the server's
+    /// in whole milliseconds; 500 ms, and never more than a third of `silence` or half of the server's
     /// `deadlock_timeout`, 1 s by default: `CREATE INDEX CONCURRENTLY` waits for such a statement, and one that runs
     /// where the lock is held is then no deadlock.
     pub slice: Duration,

@@ -170,7 +170,7 @@ impl Options {
     }
 
     /// How long a statement waits at most that waits [in line](crate::AdvisoryRequest::in_line) for an advisory lock;
-    /// 500 ms by default. It must be less than the server's `deadlock_timeout`.
+    /// 500 ms by default, and never more than half of the server's `deadlock_timeout`.
     pub fn slice(self, slice: Duration) -> Self {
         self.with(|config| config.slice = slice)
     }

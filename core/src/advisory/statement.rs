@@ -164,6 +164,18 @@ macro_rules! ring_on {
     };
 }
 
+/// In milliseconds: no longer than half of the time after which the server looks for deadlocks. It would find one where
+/// the lock's holder builds an index concurrently, which waits for this very statement to end.
+macro_rules! slice {
+    ($slice:literal) => {
+        concat!(
+            "ceil(1000 * extract(epoch FROM least(",
+            $slice,
+            "::text::interval, current_setting('deadlock_timeout')::interval / 2)))::int8::text"
+        )
+    };
+}
+
 /// A wait that is cut short just when the lock is granted ends its transaction, and with it that transaction's lock,
 /// but no lock of the session: hence the first of the two. The second is had without waiting, and `pg_sleep` hears of
 /// a time-out that came with the grant, before there is anything to leave behind.
@@ -171,8 +183,8 @@ macro_rules! take {
     ($xact:literal, $session:literal; $place:literal, $slice:literal, $none:literal) => {
         marked!(
             "CASE WHEN set_config('lock_timeout', ",
-            $slice,
-            "::text, true) IS NOT NULL THEN CASE WHEN ",
+            slice!($slice),
+            ", true) IS NOT NULL THEN CASE WHEN ",
             $xact,
             $place,
             " IS NOT NULL THEN CASE WHEN pg_sleep(0) IS NOT NULL THEN CASE WHEN ",

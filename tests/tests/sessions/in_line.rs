@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pglock_core::{Advisory, AdvisoryMode, Call, Outcome, Row, Sql, Statement, Table, Value};
 use pglock_driver::Error;
-use pglock_tests::{Database, Proxy, eventually};
+use pglock_tests::{Database, Proxy, RoundTrip, eventually};
 use tokio::time::timeout;
 
 use crate::adapter::{Adapter, Stranger, arguments, database, ms, never_again, options, run};
@@ -19,6 +19,7 @@ over_all_adapters! {
     times_and_slices_that_pass_at_any_moment_leave_nothing_behind,
     whoever_is_gone_leaves_the_queue_with_its_slice,
     an_index_is_built_while_some_wait_in_line,
+    an_index_is_built_on_a_server_that_soon_looks_for_deadlocks,
     more_than_there_are_lines_are_served_all_the_same,
 }
 
@@ -187,6 +188,27 @@ async fn an_index_is_built_while_some_wait_in_line(adapter: Adapter) {
     for task in waiting {
         task.await.unwrap();
     }
+}
+
+/// Sooner than a slice would pass: the slice is shorter there. The victim of a deadlock would have to unlock what it may
+/// hold.
+async fn an_index_is_built_on_a_server_that_soon_looks_for_deadlocks(adapter: Adapter) {
+    let database = database();
+    database.execute("CREATE TABLE thing AS SELECT generate_series(1, 1000) AS number");
+    database.set_default("deadlock_timeout", "300ms");
+    let (holder, proxy) = (Stranger::of(&database).await, Proxy::new(database.url()));
+    let locks = adapter.locks_at(options().slice(ms(4_000)), proxy.url()).await;
+    holder.takes("a").await;
+    let request = locks.advisory("a").in_line();
+    let waiting = tokio::spawn(async move { request.acquire().await.unwrap() });
+    holder.sees_waiting(1).await;
+    holder.execute("CREATE INDEX CONCURRENTLY ON thing (number)").await;
+    let unlocked = |trip: &RoundTrip| trip.text.contains("pg_advisory_unlock");
+    holder.gives_back("a").await;
+    let lock = waiting.await.unwrap();
+    assert!(!proxy.round_trips().iter().any(unlocked));
+    lock.free().await;
+    assert!(proxy.round_trips().iter().any(unlocked));
 }
 
 async fn more_than_there_are_lines_are_served_all_the_same(adapter: Adapter) {
