@@ -37,7 +37,8 @@ pub trait Timer: Clock {
 /// ```
 /// use pglock_driver::{Alarm, BootClock};
 ///
-/// let timer = Alarm::new(BootClock, |_span| std::future::ready(())); // tokio::time::sleep, ...
+/// // The sleep is `tokio::time::sleep`, or whatever the runtime has.
+/// let timer = Alarm::new(BootClock, |_span: std::time::Duration| std::future::ready(()));
 /// # let _: &dyn pglock_driver::Clock = &timer;
 /// ```
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 //!
 //! [`Server`] stands for PostgreSQL: it runs the typed statements of `pglock-core`. [`simulate`] lets some
 //! clients compete for locks on it through a network, on clocks, in processes and with users that do
-//! everything they may do wrong, and checks the promises after every event. [`conformance`] puts drivers to the test, on a
+//! everything they may do wrong, and checks the promises after every event. [`mod@conformance`] puts drivers to the test, on a
 //! real server.
 //!
 //! ```

@@ -35,7 +35,7 @@ pub(super) const SLICE_PASSED: &str = "55P03";
 /// use pglock_testkit::lockspace::Server;
 ///
 /// let mut server = Server::default();
-/// let mut ask = |session, call| {
+/// let mut ask = |session: u32, call| {
 ///     let advisory = Advisory { mark: session.into(), tokens: false, call };
 ///     server.execute(session, &Statement::Advisory(advisory))
 /// };
