@@ -30,10 +30,11 @@ pub trait Session: Send + 'static {
     /// shortest of which is enough to know. Never while the connection lives.
     fn is_closed(&self) -> bool;
 
-    /// Waits no longer than `patience` for a notification, and answers what it says. Asked again and again
-    /// of a session that listens. One that comes while nobody asks, or beside the answer to a command, is kept for
-    /// whoever asks next: each comes once, whole, in the order in which it was sent. Asked also, with no patience at all,
-    /// of a session that carries advisory locks: so that it reads that the server has closed it.
+    /// Waits as long as `patience` for a notification, and answers what it says. Asked again and again of a session
+    /// that listens: one that did not wait would keep a processor busy. One that comes while nobody asks, or beside the
+    /// answer to a command, is kept for whoever asks next: each comes once, whole, in the order in which it was sent.
+    /// Asked also, with no patience at all, of a session that carries advisory locks: so that it reads that the server
+    /// has closed it.
     ///
     /// A client that cannot tell lets the time pass.
     fn wait_for_notification(&mut self, patience: Duration) -> Option<String> {

@@ -166,7 +166,12 @@ impl<C: Connect> Line for Threaded<C> {
         notified.boxed()
     }
 
-    fn wait_in_vain(&self) -> BoxFuture<'_, ()> {
-        self.wait(SLICE).map(|_| ()).boxed()
+    fn wait_in_vain(&self, patience: Duration) -> BoxFuture<'_, Duration> {
+        let waited = async move {
+            let began = std::time::Instant::now();
+            self.wait(patience).await;
+            began.elapsed()
+        };
+        waited.boxed()
     }
 }

@@ -1,6 +1,7 @@
 //! A driver of either kind behind one face, so that a promise is written once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -40,9 +41,9 @@ pub(super) trait Line: Send + Sync {
 
     fn notified(&self) -> BoxFuture<'_, String>;
 
-    /// Lets the driver wait for a notification of which it is known that it does not come. Answers at once if it
-    /// has no such call.
-    fn wait_in_vain(&self) -> BoxFuture<'_, ()>;
+    /// Lets the driver wait for a notification of which it is known that it does not come, and answers how long it
+    /// did; as long as it should if it has no such call.
+    fn wait_in_vain(&self, patience: Duration) -> BoxFuture<'_, Duration>;
 }
 
 pub(super) struct Async<F, T> {
@@ -125,7 +126,7 @@ impl<S: Session, C: Connect> Line for Open<S, C> {
         self.session.notified().boxed()
     }
 
-    fn wait_in_vain(&self) -> BoxFuture<'_, ()> {
-        async {}.boxed()
+    fn wait_in_vain(&self, patience: Duration) -> BoxFuture<'_, Duration> {
+        async move { patience }.boxed()
     }
 }

@@ -66,12 +66,14 @@ impl Session {
         self.in_time("is_closed() ends", self.line.is_closed()).await
     }
 
-    pub(super) async fn notified(&self) -> Result<String, Broken> {
-        self.in_time("notified() ends", self.line.notified()).await
+    /// The next notification, which should say `what`.
+    pub(super) async fn notified(&self, what: &str) -> Result<String, Broken> {
+        self.in_time(&format!("notified() tells {what}"), self.line.notified()).await
     }
 
-    pub(super) async fn wait_in_vain(&self) -> Result<(), Broken> {
-        self.in_time("wait_for_notification() ends", self.line.wait_in_vain()).await
+    /// How long a wait for a notification lasts that does not come.
+    pub(super) async fn wait_in_vain(&self, patience: Duration) -> Result<Duration, Broken> {
+        self.in_time("wait_for_notification() ends", self.line.wait_in_vain(patience)).await
     }
 
     /// That something happens before patience is over.

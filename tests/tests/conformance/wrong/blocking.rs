@@ -135,6 +135,8 @@ impl<C: Connect> Session for WrongSession<C> {
         while self.bug == Bug::WaitsForEver && has_time {
             self.right().wait_for_notification(patience);
         }
+        let waits_for_nothing = self.bug == Bug::WaitsForNothing;
+        let patience = if waits_for_nothing { Duration::ZERO } else { patience };
         let payload = self.right().wait_for_notification(patience);
         if self.bug == Bug::NotifiedByCommandsOnly {
             self.unheard.extend(payload);

@@ -130,11 +130,11 @@ bugs! {
     /// Gives the answer of a dropped command to the next one.
     Async AnswerOfADroppedCommand => a_dropped_command_shifts_no_answer, "the next is answered";
     /// Looks for notifications only when a command is answered.
-    Both NotifiedByCommandsOnly => a_notification_wakes_whoever_waits, "it is not so that notified() ends";
+    Both NotifiedByCommandsOnly => a_notification_wakes_whoever_waits, "it is not so that notified() tells the notification that was waited for";
     /// Throws away what comes beside an answer.
-    Both NotificationLostBesideAnAnswer => a_statement_under_way_costs_no_notification, "it is not so that notified() ends";
+    Both NotificationLostBesideAnAnswer => a_statement_under_way_costs_no_notification, "it is not so that notified() tells the notification that came during";
     /// Throws away what nobody waits for.
-    Both NotificationForgotten => notifications_are_kept_while_nobody_asks, "notified() ends";
+    Both NotificationForgotten => notifications_are_kept_while_nobody_asks, "what came first while nobody asked";
     /// Cuts what is long.
     Both NotificationCut => notifications_come_in_order_and_whole, "one of many notifications";
     /// Loses one now and then.
@@ -144,7 +144,9 @@ bugs! {
     /// Tells one twice.
     Both NotificationRepeated => notifications_come_in_order_and_whole, "one of many notifications";
     /// Waits until a notification comes.
-    Blocking WaitsForEver => a_wait_for_a_notification_ends, "it is not so that wait_for_notification() ends";
+    Blocking WaitsForEver => a_wait_for_a_notification_lasts_as_long_as_it_may, "it is not so that wait_for_notification() ends";
+    /// Looks for a notification and does not wait for it: its thread never rests.
+    Blocking WaitsForNothing => a_wait_for_a_notification_lasts_as_long_as_it_may, "ended in vain after";
     /// Is set back now and then.
     Both ClockSetBack => the_clock_never_runs_back, "the clock reads";
     /// Is read now and then, and tells what it read last: the reading after a reply is one from before it.

@@ -1,9 +1,11 @@
 //! What a session that listens is told.
 
+use std::time::Duration;
+
 use futures::future::{join, join3};
 use pglock_core::SessionKind;
 
-use crate::conformance::broken::{Broken, same};
+use crate::conformance::broken::{Broken, ensure, same};
 use crate::conformance::gate::{Gate, PASS};
 use crate::conformance::session::{Session, int, text};
 use crate::conformance::subject::{Subject, unique};
@@ -37,7 +39,7 @@ impl Two {
     }
 
     async fn hears(&self, what: &str, payload: &str) -> Result<(), Broken> {
-        same(what, &payload.to_owned(), &self.listener.notified().await?)
+        same(what, &payload.to_owned(), &self.listener.notified(what).await?)
     }
 }
 
@@ -105,9 +107,15 @@ pub async fn notifications_come_in_order_and_whole(subject: &Subject) -> Result<
     Ok(())
 }
 
-/// A wait for a notification ends also if none comes, and the session can be used again.
-pub async fn a_wait_for_a_notification_ends(subject: &Subject) -> Result<(), Broken> {
+/// A wait for a notification that does not come ends, not long before its time, and the session can be used again.
+pub async fn a_wait_for_a_notification_lasts_as_long_as_it_may(
+    subject: &Subject,
+) -> Result<(), Broken> {
     let session = subject.session_for(SessionKind::Advisory).await?;
-    session.wait_in_vain().await?;
+    let patience = Duration::from_millis(200);
+    let waited = session.wait_in_vain(patience).await?;
+    ensure(waited >= patience / 2, || {
+        format!("wait_for_notification({patience:?}) ended in vain after {waited:?}")
+    })?;
     session.is_sound().await
 }
