@@ -63,6 +63,20 @@ fn game_loop() {
 }
 
 #[test]
+fn scheduler() {
+    let folder = std::env::temp_dir().join(format!("pglock-scheduler-{}", std::process::id()));
+    let scheduler = Command::new(env!("CARGO_BIN_EXE_scheduler")).arg(&folder).output().unwrap();
+    let said = String::from_utf8_lossy(&scheduler.stdout);
+    assert!(scheduler.status.success(), "{said}{}", String::from_utf8_lossy(&scheduler.stderr));
+    let found =
+        ["notes: begins", "HERE", "but does not hold it any more", "drawn in", "mended, it passes"];
+    assert_in_order(&said, &found);
+    let picture = std::fs::read_to_string(folder.join("timeline.svg")).unwrap();
+    assert!(picture.contains("works on nightly under token"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn over_http() {
     let said = said_by(env!("CARGO_BIN_EXE_over_http"));
     assert_in_order(&said, &["held under token 1", "busy", "handed over under token 2", "pooler"]);

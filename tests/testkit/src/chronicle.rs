@@ -5,7 +5,7 @@ mod account;
 
 pub(crate) use account::deed;
 
-use pglock_core::{Event, LockId, LockName, Outcome, Read, Rvn, Statement, Value};
+use pglock_core::{Event, LockName, Outcome, Read, Rvn, Statement, Value};
 
 use crate::account::{Bounds, Ending};
 use crate::clock::Clock;
@@ -29,20 +29,98 @@ pub(crate) struct Moment {
 /// Processes are counted by incarnation, rows as the names are, statements by flight; `until` is true time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fact {
-    Starts { who: usize, client: usize },
-    Crashes { who: usize },
-    StandsStill { who: usize, until: u64 },
-    Asks { who: usize, lock: LockId, name: usize },
-    LetsGo { who: usize, lock: LockId },
-    Told { who: usize, lock: LockId, what: Told },
-    Trusts { who: usize, lock: LockId, until: u64 },
-    Denied { who: usize, lock: LockId },
-    ClockEnds { who: usize },
-    Sends { who: usize, flight: usize, gist: Gist, statement: Statement },
-    Applied { flight: usize, late: bool, wrote: Vec<Written> },
-    Hears { flight: usize, read_at: u64, saw: Option<(usize, Rvn)> },
-    RowLocked { name: usize, until: u64 },
-    StrangerWrites { wrote: Vec<Written> },
+    Starts {
+        who: usize,
+        client: usize,
+    },
+    /// A program has come to its end, or to an error.
+    Ends {
+        who: usize,
+        how: Result<(), String>,
+    },
+    Crashes {
+        who: usize,
+    },
+    StandsStill {
+        who: usize,
+        until: u64,
+    },
+    Asks {
+        who: usize,
+        lock: u64,
+        name: usize,
+    },
+    LetsGo {
+        who: usize,
+        lock: u64,
+    },
+    Told {
+        who: usize,
+        lock: u64,
+        what: Told,
+    },
+    Trusts {
+        who: usize,
+        lock: u64,
+        until: u64,
+    },
+    Denied {
+        who: usize,
+        lock: u64,
+    },
+    /// A guard is made; nothing is known of who asked for it, and when.
+    Guards {
+        who: usize,
+        lock: u64,
+        name: usize,
+        token: i64,
+        until: u64,
+    },
+    GuardEnds {
+        who: usize,
+        lock: u64,
+    },
+    /// A program does what a lock is for.
+    Works {
+        who: usize,
+        work: u64,
+        name: usize,
+        token: i64,
+    },
+    Rests {
+        who: usize,
+        work: u64,
+    },
+    Notes {
+        who: usize,
+        words: String,
+    },
+    ClockEnds {
+        who: usize,
+    },
+    Sends {
+        who: usize,
+        flight: usize,
+        gist: Gist,
+        statement: Statement,
+    },
+    Applied {
+        flight: usize,
+        late: bool,
+        wrote: Vec<Written>,
+    },
+    Hears {
+        flight: usize,
+        read_at: u64,
+        saw: Option<(usize, Rvn)>,
+    },
+    RowLocked {
+        name: usize,
+        until: u64,
+    },
+    StrangerWrites {
+        wrote: Vec<Written>,
+    },
     ServerCrashes,
     Healed,
     Over,

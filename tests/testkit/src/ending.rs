@@ -95,7 +95,7 @@ impl World {
                 return broken("O3", format!("w{who} {lock:?} has had no terminal event"));
             }
             for lock in self.oracle.lives.unended(who) {
-                self.trace.keep(self.now, || Fact::LetsGo { who, lock });
+                self.trace.keep(self.now, || Fact::LetsGo { who, lock: lock.as_u64() });
             }
             self.oracle.lives.all_ending(who);
             let reading = self.read_clock(client);

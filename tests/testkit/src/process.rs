@@ -246,7 +246,7 @@ impl World {
         if let Some(lock) = event.lock() {
             let clock = &self.processes[client].clock;
             let what = || Told::by(event, clock);
-            self.trace.keep(self.now, || Fact::Told { who, lock, what: what() });
+            self.trace.keep(self.now, || Fact::Told { who, lock: lock.as_u64(), what: what() });
         }
         let careful = self.careful();
         let oracle = &mut self.oracle;
@@ -283,8 +283,8 @@ impl World {
     pub(crate) fn keep_belief(&mut self, client: usize, lock: LockId) {
         let Process { client, clock, who, .. } = &self.processes[client];
         if let Some(until) = client.valid_until(lock) {
-            let fact = || Fact::Trusts { who: *who, lock, until: clock.surely_reaches(until) };
-            self.trace.keep(self.now, fact);
+            let (lock, until) = (lock.as_u64(), clock.surely_reaches(until));
+            self.trace.keep(self.now, || Fact::Trusts { who: *who, lock, until });
         }
     }
 
@@ -419,7 +419,7 @@ impl World {
         process.client.handle_outcome(command, outcome, reading);
         for holder in losses {
             let lock = holder.lock;
-            self.trace.keep(self.now, || Fact::Denied { who, lock });
+            self.trace.keep(self.now, || Fact::Denied { who, lock: lock.as_u64() });
             self.keep_belief(client, lock);
             let process = &self.processes[client];
             if process.client.valid_until(holder.lock).is_some() {

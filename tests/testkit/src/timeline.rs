@@ -39,7 +39,7 @@ struct Lane {
 #[derive(Clone, Debug)]
 struct Bar {
     kind: Kind,
-    /// Which lock of its process, or 0.
+    /// Which lock or work of its process, or 0.
     key: u64,
     from: u64,
     to: u64,
@@ -55,6 +55,8 @@ enum Kind {
     Wait,
     /// A lock is believed to be held.
     Belief,
+    /// A program does what a lock is for.
+    Work,
     /// The row shows a holder.
     Held,
     /// A process stands still, or a stranger has locked the row.

@@ -114,7 +114,7 @@ impl World {
             Wait::AtMost(span) => Some(reading.saturating_add(span)),
             Wait::ForEver | Wait::Try | Wait::Probe => None,
         };
-        self.trace.keep(self.now, || Fact::Asks { who, lock, name: asked_for });
+        self.trace.keep(self.now, || Fact::Asks { who, lock: lock.as_u64(), name: asked_for });
         let tick_since = self.now.saturating_sub(self.plan.slowest(self.plan.granularity * 2));
         let asked = Asked { name: asked_for, at: self.now, tick_since, by_hand, give_up };
         self.oracle.lives.asked(Holder { who, lock }, asked)?;
@@ -161,7 +161,7 @@ impl World {
         let who = process.who;
         if process.client.cancel(lock, reading).is_ok() {
             self.trace.note(self.now, (who, lock), || format!("w{who} cancels {lock:?}"));
-            self.trace.keep(self.now, || Fact::LetsGo { who, lock });
+            self.trace.keep(self.now, || Fact::LetsGo { who, lock: lock.as_u64() });
             process.users[user].doing = Doing::Ending(lock);
             self.oracle.lives.ending(Holder { who, lock });
         }
@@ -220,7 +220,7 @@ impl World {
         let facts = (who, lock, &answer);
         self.trace.note(self.now, facts, || format!("w{who} gives {lock:?} back: {answer:?}"));
         if answer.is_ok() {
-            self.trace.keep(self.now, || Fact::LetsGo { who, lock });
+            self.trace.keep(self.now, || Fact::LetsGo { who, lock: lock.as_u64() });
             self.processes[client].users[user].doing = Doing::Ending(lock);
             self.oracle.lives.ending(Holder { who, lock });
             self.keep_belief(client, lock);

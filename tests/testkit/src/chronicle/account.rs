@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pglock_core::{LockId, LockName, Rvn, Statement};
+use pglock_core::{LockName, Rvn, Statement};
 
 use super::{Chronicle, Fact, Told, Written};
 use crate::account::{Account, Author, Deed, Grant, Holder, Step, What, Write};
@@ -56,6 +56,13 @@ impl<'a> Teller<'a> {
             Fact::ClockEnds { who } => self.account.add(at, What::ClockEnds { who: *who }),
             Fact::Healed => self.account.add(at, What::Healed),
             Fact::Over => self.account.add(at, What::Over),
+            // A rehearsal keeps its account itself.
+            Fact::Guards { .. }
+            | Fact::GuardEnds { .. }
+            | Fact::Works { .. }
+            | Fact::Rests { .. }
+            | Fact::Notes { .. }
+            | Fact::Ends { .. } => {}
             Fact::Starts { .. }
             | Fact::StandsStill { .. }
             | Fact::RowLocked { .. }
@@ -64,7 +71,7 @@ impl<'a> Teller<'a> {
     }
 
     /// What a renewal tells is believed already.
-    fn told(&mut self, at: u64, who: usize, lock: LockId, what: &Told) {
+    fn told(&mut self, at: u64, who: usize, lock: u64, what: &Told) {
         match what {
             Told::Granted { token, data, until } => {
                 let heard = self.heard.get(&who).copied();
@@ -100,8 +107,8 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn tell(&mut self, at: u64, who: usize, lock: LockId, step: Step) {
-        self.account.tell(at, Holder { who, lock: lock.as_u64() }, step);
+    fn tell(&mut self, at: u64, who: usize, lock: u64, step: Step) {
+        self.account.tell(at, Holder { who, lock }, step);
     }
 }
 

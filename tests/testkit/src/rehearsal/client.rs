@@ -9,6 +9,8 @@ use futures::future::{self, Either};
 use pglock_core::{Identity, LockName};
 use pglock_driver::{Clock, Error, Hold, Locks, Options, Timer};
 
+use crate::chronicle::Fact;
+
 use super::fault::Fault;
 use super::scene::{Errand, House};
 
@@ -84,6 +86,7 @@ impl Client {
         let mut scene = self.house.scene();
         let (who, now, words) = (self.who, scene.now, words.to_string());
         scene.trace.note(now, (who, &words), || format!("w{who} notes: {words}"));
+        scene.trace.keep(now, || Fact::Notes { who, words });
     }
 
     /// A number below `bound`, by chance; zero is the benign one.
@@ -133,9 +136,9 @@ impl Client {
         .await;
     }
 
-    /// All names that anybody has asked for.
+    /// All names that anybody has asked for, in the order of their first asking.
     pub(super) fn names(&self) -> Vec<LockName> {
-        self.house.scene().names.iter().cloned().collect()
+        self.house.scene().names.clone()
     }
 
     /// True time since the beginning, which no program can know.

@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 use pglock_core::{Outcome, Severity, Statement};
 use pglock_driver::ConnectError;
 
+use crate::chronicle::{Fact, Gist, Written};
 use crate::network::{STRAY_ERRORS, ends_session, lock_timeout, says_nothing};
 use crate::server::{Record, error, failed, starting_up, too_many};
 
@@ -158,8 +159,15 @@ impl Scene {
             format!("w{who} sends {flight} on connection {link}: {statement:?}")
         });
         if let Statement::Acquire(acquire) = statement {
-            self.names.insert(acquire.name.clone());
+            self.ask_for(&acquire.name);
         }
+        let gist = || Gist::of(statement, &self.names);
+        self.trace.keep(self.now, || Fact::Sends {
+            who,
+            flight,
+            gist: gist(),
+            statement: statement.clone(),
+        });
         if is_open {
             self.take_off(flight);
         }
@@ -248,6 +256,7 @@ impl Scene {
         let Some(outcome) = self.flights[flight].outcome.clone() else { return };
         if self.links[self.flights[flight].link].is_open() {
             self.trace.note(self.now, flight, || format!("{flight} is answered"));
+            self.trace.keep(self.now, || Fact::Hears { flight, read_at: self.now, saw: None });
             self.hear(flight, outcome);
         }
     }
@@ -348,6 +357,8 @@ impl Scene {
         let late = matches!(link.end, End::Closed | End::Broken);
         let sender = Sender { who: link.who, sent: *sent, late };
         self.trace.note(self.now, (flight, outcome), || format!("{flight} -> {outcome:?}"));
+        let wrote = || Written::of(&changes, &self.names);
+        self.trace.keep(self.now, || Fact::Applied { flight, late, wrote: wrote() });
         for change in &changes {
             self.rules.changed(change, statement, sender, self.now);
         }
@@ -403,6 +414,7 @@ impl Scene {
     pub(super) fn crash_server(&mut self) {
         self.meet(Fault::ServerRestarted);
         self.trace.note(self.now, (), || "the server restarts".into());
+        self.trace.keep(self.now, || Fact::ServerCrashes);
         self.server_up_at = self.now + self.delay() * 2;
         for link in 0..self.links.len() {
             if std::mem::take(&mut self.links[link].alive) && self.links[link].is_open() {

@@ -4,6 +4,7 @@ use std::task::Waker;
 
 use pglock_core::Instant;
 
+use crate::chronicle::Fact;
 use crate::clock::{self, Clock, Style};
 
 use super::fault::Fault;
@@ -67,6 +68,7 @@ impl Scene {
         self.trace.note(self.now, (who, seat, offset, rate), || {
             format!("w{who} starts as client {seat}")
         });
+        self.trace.keep(self.now, || Fact::Starts { who, client: seat });
         self.seats[seat].who = Some(who);
         let last_reading = Instant::default();
         self.processes.push(Process { seat, clock, alive: true, paused_until: 0, last_reading });
@@ -84,6 +86,7 @@ impl Scene {
     pub(super) fn crash(&mut self, who: usize) {
         self.meet(Fault::Crashed);
         self.trace.note(self.now, who, || format!("w{who} crashes"));
+        self.trace.keep(self.now, || Fact::Crashes { who });
         self.gone(who);
     }
 
@@ -92,6 +95,7 @@ impl Scene {
         process.paused_until = process.paused_until.max(self.now.saturating_add(span));
         let until = process.paused_until;
         self.trace.note(self.now, (who, span), || format!("w{who} stands still until {until}"));
+        self.trace.keep(self.now, || Fact::StandsStill { who, until });
         self.queue.plan(until, Happening::Resumes);
     }
 
@@ -118,7 +122,7 @@ impl Scene {
         let rate = self.draw_rate();
         let clock = &mut self.processes[who].clock;
         clock.set_rate(self.now, rate);
-        self.rules.clock_changed(who, clock, self.now);
+        self.rules.clock_changed(who, clock, &mut self.trace, self.now);
         self.trace.note(self.now, (who, rate), || format!("w{who} has another rate"));
         self.timers.rouse(who);
     }

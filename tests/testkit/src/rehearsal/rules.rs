@@ -7,10 +7,11 @@ use pglock_core::{Instant, LockName, Statement, Token};
 use pglock_driver::Hold;
 
 use crate::account::{Account, Author, Bounds, Grant, Holder, Step, What, Write};
-use crate::chronicle::deed;
+use crate::chronicle::{Fact, deed};
 use crate::clock::{Clock, fastest};
 use crate::oracle::{Broken, Verdict, broken};
 use crate::server::{Change, Server};
+use crate::trace::Trace;
 
 use super::process::Process;
 
@@ -88,7 +89,15 @@ impl Rules {
     }
 
     /// The loop of a process has made a guard.
-    pub(super) fn granted(&mut self, who: usize, hold: &Hold, clock: &Clock, now: u64) {
+    pub(super) fn granted(
+        &mut self,
+        who: usize,
+        hold: &Hold,
+        number: usize,
+        clock: &Clock,
+        trace: &mut Trace,
+        now: u64,
+    ) {
         let Ok(name) = LockName::new(hold.name()) else { return };
         let until = hold.valid_until();
         let end = end(clock, until);
@@ -100,12 +109,14 @@ impl Rules {
         self.account.tell(now, of, Step::Asked { name: name.clone() });
         let grant = Grant { token, data, until: end, heard: None };
         self.account.tell(now, of, Step::Granted(grant));
+        let lock = of.lock;
+        trace.keep(now, || Fact::Guards { who, lock, name: number, token, until: end });
         self.beliefs.push(Belief { of, name, hold, until, end, watched_until: end });
     }
 
-    pub(super) fn clock_changed(&mut self, who: usize, clock: &Clock, now: u64) {
+    pub(super) fn clock_changed(&mut self, who: usize, clock: &Clock, trace: &mut Trace, now: u64) {
         for belief in self.beliefs.iter_mut().filter(|belief| belief.of.who == who) {
-            belief.trust(belief.until, clock, &mut self.account, now);
+            belief.trust(belief.until, clock, (&mut self.account, trace), now);
         }
     }
 
@@ -146,12 +157,18 @@ impl Rules {
     }
 
     /// Every guard that believes in its lock stands in the row, and believes no longer than it is promised.
-    pub(super) fn check(&mut self, server: &Server, processes: &[Process], now: u64) -> Verdict {
+    pub(super) fn check(
+        &mut self,
+        server: &Server,
+        processes: &[Process],
+        trace: &mut Trace,
+        now: u64,
+    ) -> Verdict {
         for belief in &mut self.beliefs {
             let until = belief.hold.valid_until();
             if until != belief.until {
                 let clock = &processes[belief.of.who].clock;
-                belief.trust(until, clock, &mut self.account, now);
+                belief.trust(until, clock, (&mut self.account, trace), now);
             }
         }
         self.beliefs.retain(|belief| belief.watched_until > now);
@@ -201,8 +218,9 @@ impl Rules {
         self.begun
     }
 
-    pub(super) fn end_work(&mut self, number: u64) {
-        self.works.remove(&number);
+    /// Answers whose it was, if that lives.
+    pub(super) fn end_work(&mut self, number: u64) -> Option<usize> {
+        self.works.remove(&number).map(|work| work.who)
     }
 
     /// Something is done this very moment.
@@ -244,12 +262,22 @@ impl Rules {
 }
 
 impl Belief {
-    fn trust(&mut self, until: Instant, clock: &Clock, account: &mut Account, now: u64) {
+    fn trust(
+        &mut self,
+        until: Instant,
+        clock: &Clock,
+        (account, trace): (&mut Account, &mut Trace),
+        now: u64,
+    ) {
         self.until = until;
         self.end = end(clock, until);
         self.watched_until = self.watched_until.max(self.end);
         let is_over = until == Instant::default();
         let step = if is_over { Step::LetGo } else { Step::Trusted { until: self.end } };
+        let (Holder { who, lock }, until) = (self.of, self.end);
+        trace.keep(now, || {
+            if is_over { Fact::GuardEnds { who, lock } } else { Fact::Trusts { who, lock, until } }
+        });
         account.tell(now, self.of, step);
     }
 }

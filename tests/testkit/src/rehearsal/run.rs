@@ -6,11 +6,13 @@ use std::time::Duration;
 use pglock_core::Drift;
 
 use crate::account::Account;
+use crate::chronicle::Chronicle;
 use crate::oracle::{Broken, Verdict, broken};
 use crate::plan::nanos;
 use crate::shrink::smallest;
 use crate::simulate::Failed;
 use crate::tape::Tape;
+use crate::trace::Kept;
 
 use super::client::Client;
 use super::fault::Fault;
@@ -156,8 +158,10 @@ impl Rehearsal {
             overlap: None,
         });
         let mut scene = run.house.scene();
-        let (log, steps) = (scene.trace.take_kept().lines, scene.steps);
-        Mishap { broken, seed: None, tape, steps, log }
+        let Kept { lines, moments } = scene.trace.take_kept();
+        let (steps, names) = (scene.steps, scene.names.clone());
+        let chronicle = Chronicle { names, moments, ..Chronicle::default() };
+        Mishap { broken, seed: None, tape, steps, log: lines, chronicle }
     }
 
     fn begin(self, tape: Tape, script: &impl Fn(&mut Stage), with_log: bool) -> Run {

@@ -1,6 +1,6 @@
 //! All that a rehearsal consists of but for the futures: what happens, in the order of true time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use pglock_core::LockName;
 use pglock_driver::Hold;
 
+use crate::chronicle::Fact;
 use crate::oracle::{Verdict, broken};
 use crate::plan::Faults;
 use crate::queue::Queue;
@@ -37,7 +38,8 @@ pub(super) struct Scene {
     pub(super) queue: Queue<Happening>,
     pub(super) server: Server,
     pub(super) server_up_at: u64,
-    pub(super) names: BTreeSet<LockName>,
+    /// In the order of their first asking.
+    pub(super) names: Vec<LockName>,
     pub(super) links: Vec<Link>,
     pub(super) flights: Vec<Flight>,
     /// Statements that wait for a row which a stranger has locked.
@@ -164,7 +166,7 @@ impl Scene {
             queue: Queue::new(),
             server: Server::without_table(),
             server_up_at: 0,
-            names: BTreeSet::new(),
+            names: Vec::new(),
             links: Vec::new(),
             flights: Vec::new(),
             parked: Vec::new(),
@@ -233,7 +235,7 @@ impl Scene {
     /// After each turn, and after whatever happens.
     pub(super) fn look(&mut self) -> Verdict {
         std::mem::replace(&mut self.verdict, Ok(()))?;
-        self.rules.check(&self.server, &self.processes, self.now)
+        self.rules.check(&self.server, &self.processes, &mut self.trace, self.now)
     }
 
     fn happen(&mut self, happening: Happening) -> Verdict {
@@ -281,6 +283,7 @@ impl Scene {
         }
         let seat = self.processes[who].seat;
         self.trace.note(self.now, (who, &ended), || format!("w{who} ends: {ended:?}"));
+        self.trace.keep(self.now, || Fact::Ends { who, how: ended.clone() });
         self.gone(who);
         match ended {
             Ok(()) => {
@@ -313,6 +316,7 @@ impl Scene {
             return;
         }
         self.trace.note(self.now, (), || "all is healed".into());
+        self.trace.keep(self.now, || Fact::Healed);
         self.healed = true;
         self.faults = self.faults.healed();
         self.server_up_at = self.now;
@@ -383,7 +387,9 @@ impl Scene {
             format!("w{who} is granted {name} under token {token}")
         });
         if self.processes[who].alive {
-            self.rules.granted(who, hold, &self.processes[who].clock, self.now);
+            let name = self.number(name);
+            let clock = &self.processes[who].clock;
+            self.rules.granted(who, hold, name, clock, &mut self.trace, self.now);
         }
     }
 
@@ -392,7 +398,10 @@ impl Scene {
         self.trace.note(self.now, (who, name, token), || {
             format!("w{who} begins to work on {name} under token {token}")
         });
-        self.rules.begin_work(who, hold)
+        let work = self.rules.begin_work(who, hold);
+        let (name, token) = (self.number(name), token.as_i64());
+        self.trace.keep(self.now, || Fact::Works { who, work, name, token });
+        work
     }
 
     pub(super) fn act(&mut self, work: u64) {
@@ -403,7 +412,23 @@ impl Scene {
 
     pub(super) fn end_work(&mut self, work: u64) {
         self.trace.note(self.now, work, || format!("work {work} ends"));
-        self.rules.end_work(work);
+        if let Some(who) = self.rules.end_work(work) {
+            self.trace.keep(self.now, || Fact::Rests { who, work });
+        }
+    }
+}
+
+/// Names.
+impl Scene {
+    pub(super) fn ask_for(&mut self, name: &LockName) {
+        if !self.names.contains(name) {
+            self.names.push(name.clone());
+        }
+    }
+
+    /// Of a name that somebody has asked for.
+    fn number(&self, name: &str) -> usize {
+        self.names.iter().position(|own| own.as_str() == name).unwrap_or(usize::MAX)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What happens to processes and server without anybody's doing, by chance and again and again.
 
+use crate::chronicle::Fact;
+
 use super::fault::Fault;
 use super::process::Role;
 use super::scene::{Happening, Scene};
@@ -94,12 +96,14 @@ impl Scene {
             return;
         }
         let which = self.tape.index(self.names.len());
-        let Some(name) = self.names.iter().nth(which).cloned() else { return };
+        let Some(name) = self.names.get(which).cloned() else { return };
         let lease = self.settings.lease;
         let span = self.tape.log_uniform(lease / 64, lease * 4);
         self.trace
             .note(self.now, (&name, span), || format!("a stranger locks row {name} for {span}"));
+        let until = self.now + span;
+        self.trace.keep(self.now, || Fact::RowLocked { name: which, until });
         self.server.lock_row(&name);
-        self.queue.plan(self.now + span, Happening::UnlockRow { name });
+        self.queue.plan(until, Happening::UnlockRow { name });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pglock_core::{LockId, LockName};
+use pglock_core::LockName;
 
 use super::{Arrow, Bar, Fate, Kind, Lane, Step, Timeline};
 use crate::chronicle::{Chronicle, Fact, Gist, Told, Written};
@@ -65,6 +65,7 @@ impl<'a> Builder<'a> {
     fn add(&mut self, at: u64, fact: &Fact) {
         match fact {
             Fact::Starts { who, client } => self.starts(at, *who, *client),
+            Fact::Ends { who, how } => self.ends(at, *who, how),
             Fact::Crashes { who } => self.crashes(at, *who),
             Fact::StandsStill { who, until } => {
                 self.still(*who, at, *until, "stands still");
@@ -80,6 +81,24 @@ impl<'a> Builder<'a> {
             Fact::Trusts { who, lock, until } => {
                 self.belief(*who, *lock).into_iter().for_each(|bar| bar.to = *until);
             }
+            Fact::Guards { who, lock, name, token, until } => {
+                let name = self.row(*name).to_owned();
+                let words = self.believes(at, (*who, *lock), &name, (*token, *until));
+                self.says(at, format!("w{who} {words}"));
+            }
+            Fact::GuardEnds { who, lock } => {
+                let name = self.name_of_lock(*who, *lock);
+                self.end_bars(*who, *lock, at);
+                self.says(at, format!("w{who} holds {name} no more"));
+            }
+            Fact::Works { who, work, name, token } => {
+                self.works(at, (*who, *work), *name, *token);
+            }
+            Fact::Rests { who, work } => {
+                self.close(*who, at, |bar| bar.kind == Kind::Work && bar.key == *work);
+                self.says(at, format!("w{who} works no more"));
+            }
+            Fact::Notes { who, words } => self.says(at, format!("w{who} notes: {words}")),
             Fact::Sends { who, flight, gist, .. } => {
                 self.says(at, format!("w{who} sends {}", self.gist(gist)));
                 let (who, gist) = (*who, gist.clone());
@@ -107,6 +126,17 @@ impl<'a> Builder<'a> {
         self.says(at, format!("w{who} starts as client {client}"));
     }
 
+    fn ends(&mut self, at: u64, who: usize, how: &Result<(), String>) {
+        self.processes.get_mut(who).into_iter().for_each(|lane| lane.to = at);
+        self.says(
+            at,
+            match how {
+                Ok(()) => format!("w{who} comes to its end"),
+                Err(error) => format!("w{who} ends with an error: {error}"),
+            },
+        );
+    }
+
     fn crashes(&mut self, at: u64, who: usize) {
         if let Some(lane) = self.processes.get_mut(who) {
             lane.to = at;
@@ -117,7 +147,7 @@ impl<'a> Builder<'a> {
 
     fn still(&mut self, who: usize, from: u64, to: u64, words: &str) {
         let still = self.bar(Kind::Still, (from, to), words.into());
-        self.processes.get_mut(who).into_iter().for_each(|lane| lane.bars.push(still.clone()));
+        self.lasts(who, still);
     }
 
     fn row_locked(&mut self, at: u64, name: usize, until: u64) {
@@ -126,25 +156,19 @@ impl<'a> Builder<'a> {
         self.says(at, format!("a stranger locks row {}", self.row(name)));
     }
 
-    fn asks(&mut self, at: u64, who: usize, lock: LockId, name: usize) {
+    fn asks(&mut self, at: u64, who: usize, lock: u64, name: usize) {
         let name = self.row(name).to_owned();
         let wait = self.bar(Kind::Wait, (at, OPEN), name.clone());
-        if let Some(lane) = self.processes.get_mut(who) {
-            lane.bars.push(Bar { key: lock.as_u64(), ..wait });
-        }
+        self.lasts(who, Bar { key: lock, ..wait });
         self.says(at, format!("w{who} asks for {name}"));
     }
 
-    fn told(&mut self, at: u64, who: usize, lock: LockId, what: &Told) {
+    fn told(&mut self, at: u64, who: usize, lock: u64, what: &Told) {
         let name = self.name_of_lock(who, lock);
         let words = match what {
             Told::Granted { token, until, .. } => {
                 self.end_bars(who, lock, at);
-                let belief = self.bar(Kind::Belief, (at, *until), name.clone());
-                if let Some(lane) = self.processes.get_mut(who) {
-                    lane.bars.push(Bar { key: lock.as_u64(), token: Some(*token), ..belief });
-                }
-                format!("has {name}, token {token}, until {}", super::clock(*until))
+                self.believes(at, (who, lock), &name, (*token, *until))
             }
             Told::Renewed { until } => {
                 self.belief(who, lock).into_iter().for_each(|bar| bar.to = *until);
@@ -156,6 +180,26 @@ impl<'a> Builder<'a> {
             }
             Told::Other(how) => format!("is told of {name}: {how}"),
         };
+        self.says(at, format!("w{who} {words}"));
+    }
+
+    /// Answers what there is to say.
+    fn believes(
+        &mut self,
+        at: u64,
+        (who, lock): (usize, u64),
+        name: &str,
+        (token, until): (i64, u64),
+    ) -> String {
+        let belief = self.bar(Kind::Belief, (at, until), name.into());
+        self.lasts(who, Bar { key: lock, token: Some(token), ..belief });
+        format!("has {name}, token {token}, until {}", super::clock(until))
+    }
+
+    fn works(&mut self, at: u64, (who, work): (usize, u64), name: usize, token: i64) {
+        let words = format!("works on {} under token {token}", self.row(name));
+        let bar = self.bar(Kind::Work, (at, OPEN), words.clone());
+        self.lasts(who, Bar { key: work, token: Some(token), ..bar });
         self.says(at, format!("w{who} {words}"));
     }
 
@@ -223,23 +267,31 @@ impl<'a> Builder<'a> {
         arrows
     }
 
-    fn belief(&mut self, who: usize, lock: LockId) -> Option<&mut Bar> {
+    fn belief(&mut self, who: usize, lock: u64) -> Option<&mut Bar> {
         let bars = &mut self.processes.get_mut(who)?.bars;
-        bars.iter_mut().find(|bar| bar.kind == Kind::Belief && bar.key == lock.as_u64())
+        bars.iter_mut().find(|bar| bar.kind == Kind::Belief && bar.key == lock)
     }
 
     /// Whatever lasts for this lock is over, if it was not before.
-    fn end_bars(&mut self, who: usize, lock: LockId, at: u64) {
-        let step = self.steps.len();
-        let Some(lane) = self.processes.get_mut(who) else { return };
-        let own = |bar: &&mut Bar| bar.kind != Kind::Still && bar.key == lock.as_u64();
-        lane.bars.iter_mut().filter(own).for_each(|bar| bar.close(at, step));
+    fn end_bars(&mut self, who: usize, lock: u64, at: u64) {
+        self.close(who, at, |bar| bar.is_of(lock));
     }
 
-    fn name_of_lock(&self, who: usize, lock: LockId) -> String {
+    fn close(&mut self, who: usize, at: u64, which: impl Fn(&Bar) -> bool) {
+        let step = self.steps.len();
+        let bars = self.processes.get_mut(who).map_or(&mut [][..], |lane| &mut lane.bars);
+        bars.iter_mut().filter(|bar| which(bar)).for_each(|bar| bar.close(at, step));
+    }
+
+    fn lasts(&mut self, who: usize, bar: Bar) {
+        if let Some(lane) = self.processes.get_mut(who) {
+            lane.bars.push(bar);
+        }
+    }
+
+    fn name_of_lock(&self, who: usize, lock: u64) -> String {
         let bars = self.processes.get(who).map_or(&[][..], |lane| &lane.bars);
-        let own = |bar: &&Bar| bar.kind != Kind::Still && bar.key == lock.as_u64();
-        bars.iter().find(own).map_or_else(String::new, |bar| bar.words.clone())
+        bars.iter().find(|bar| bar.is_of(lock)).map_or_else(String::new, |bar| bar.words.clone())
     }
 
     fn row(&self, name: usize) -> &str {
@@ -279,6 +331,11 @@ fn lane(short: &str, label: String, from: u64) -> Lane {
 }
 
 impl Bar {
+    /// Whether somebody waits for this lock in it, or believes to have it.
+    fn is_of(&self, lock: u64) -> bool {
+        matches!(self.kind, Kind::Wait | Kind::Belief) && self.key == lock
+    }
+
     /// It lasts no longer than until now.
     fn close(&mut self, at: u64, step: usize) {
         if at < self.to {

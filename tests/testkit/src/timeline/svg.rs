@@ -19,13 +19,13 @@ const STYLE: &str = "
 text{font:12px ui-monospace,monospace;fill:#1f2328}
 .title{font-size:15px;font-weight:bold}.rule{fill:#b3261e;font-weight:bold}.small{font-size:10px;fill:#59636e}
 .paper{fill:#fff}.life{stroke:#8c959f}.grid{stroke:#d1d9e0}
-.belief{fill:#2da44e}.held{fill:#8ec5ff}.wait{fill:#fff3c4;stroke:#9a6700;stroke-dasharray:3 2}
+.belief{fill:#2da44e}.work{fill:#e3b341}.held{fill:#8ec5ff}.wait{fill:#fff3c4;stroke:#9a6700;stroke-dasharray:3 2}
 .on{fill:#06210f;font-size:11px}.still{fill:url(#hatch);stroke:#6e7781}.hatch{stroke:#6e7781}
 .overlap{fill:#d1242f;fill-opacity:.22}.break{stroke:#d1242f;stroke-width:2}
 .arrow{stroke:#0969da;fill:none}.head{fill:#0969da;stroke:#0969da}.hollow{fill:#fff;stroke:#0969da}
 .lost{stroke:#bc4c00;stroke-dasharray:4 3;fill:none}.gone{stroke:#bc4c00;fill:none}
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.rule{fill:#ff8a80}.small{fill:#9198a1}.paper{fill:#0d1117}
-.life{stroke:#656c76}.grid{stroke:#2f353d}.belief{fill:#3fb950}.held{fill:#58a6ff}.on{fill:#06210f}
+.life{stroke:#656c76}.grid{stroke:#2f353d}.belief{fill:#3fb950}.work{fill:#d29922}.held{fill:#58a6ff}.on{fill:#06210f}
 .wait{fill:#3b2f0b;stroke:#d29922}.still,.hatch{stroke:#9198a1}.arrow,.head{stroke:#79c0ff}.head{fill:#79c0ff}
 .hollow{fill:#0d1117;stroke:#79c0ff}.lost,.gone{stroke:#f0883e}.overlap{fill:#ff7b72;fill-opacity:.3}}
 ";
@@ -176,7 +176,7 @@ impl Page<'_> {
         let title = format!("{words}, {} to {}", clock(bar.from), clock(bar.to));
         let (y, tall) = match bar.kind {
             Kind::Still => (top - 4.0, height + 8.0),
-            Kind::Wait | Kind::Belief | Kind::Held => (above + 2.0, TRACK - 4.0),
+            Kind::Wait | Kind::Belief | Kind::Work | Kind::Held => (above + 2.0, TRACK - 4.0),
         };
         self.put(&format!(
             "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{tall:.1}\" \
@@ -273,7 +273,7 @@ impl Page<'_> {
 
 const SCALE: &str = "True time, not to scale: a gap is as wide as its length has digits.";
 const LEGEND: [&str; 2] = [
-    "green: believed held; blue: held in the row; dashed box: waiting; hatched: standing still or locked",
+    "green: believed held; amber: working; blue: held in the row; dashed box: waiting; hatched: standing still or locked",
     "dashed arrow: lost, or not yet there; hollow head: applied late; red: the rule is broken",
 ];
 
@@ -281,6 +281,7 @@ const fn class(kind: Kind) -> &'static str {
     match kind {
         Kind::Wait => "wait",
         Kind::Belief => "belief",
+        Kind::Work => "work",
         Kind::Held => "held",
         Kind::Still => "still",
     }

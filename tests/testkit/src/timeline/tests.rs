@@ -1,6 +1,6 @@
 //! A small history made by hand, in which everything is that a picture can show.
 
-use pglock_core::{LockName, Request, Rvn, Statement};
+use pglock_core::{LockName, Rvn, Statement};
 
 use super::Timeline;
 use crate::chronicle::{Chronicle, Fact, Gist, Moment, Told, Written};
@@ -11,7 +11,7 @@ const MS: u64 = 1_000_000;
 
 /// Two clients; the second takes over while the first still believes.
 fn story() -> Vec<(u64, Fact)> {
-    let lock = lock();
+    let lock = 1;
     let acquire = || Gist { verb: "acquire", names: vec![0] };
     let granted = |token| {
         let row = Record { rvn: Some(Rvn::new(token)), token: Some(token), ..Record::default() };
@@ -45,14 +45,6 @@ fn story() -> Vec<(u64, Fact)> {
         (13, hear(2, 13)),
         (13, told(1, 8, 40 * MS)),
     ]
-}
-
-fn lock() -> pglock_core::LockId {
-    let config = pglock_core::Config::default();
-    let mut client =
-        pglock_core::Client::new(config, pglock_core::Identity::new([1; 16]), 1).unwrap();
-    let request = Request::new(LockName::new("a").unwrap());
-    client.acquire(request, pglock_core::Instant::from_nanos(1)).unwrap()
 }
 
 fn drawn(story: Vec<(u64, Fact)>) -> Timeline {

@@ -2,8 +2,7 @@
 
 use super::{Bar, Kind, Lane, Step, Timeline, clock};
 
-const LEGEND: &str =
-    "█7 held, token 7   ┊ waiting   ▒ standing still or locked   · idle   ! the rule is broken";
+const LEGEND: &str = "█7 held, token 7   ▶7 works under token 7   ┊ waiting   ▒ standing still or locked   · idle   ! the rule is broken";
 
 pub(super) fn write(timeline: &Timeline) -> String {
     let steps = steps(timeline);
@@ -86,6 +85,7 @@ fn sign(bar: &Bar) -> String {
     match bar.kind {
         Kind::Wait => "┊".into(),
         Kind::Belief => format!("█{token}"),
+        Kind::Work => format!("▶{token}"),
         Kind::Held => format!("█{} {token}", bar.words).trim_end().into(),
         Kind::Still => "▒".into(),
     }
