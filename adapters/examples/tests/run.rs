@@ -1,6 +1,8 @@
 //! Each example does what its page says, against a real server.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 
 use pglock_tests::{Private, Server};
@@ -23,6 +25,34 @@ fn assert_in_order(text: &str, parts: &[&str]) {
         let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("no {part:?} in {text}"));
         after
     });
+}
+
+/// All lines of a folder, and of those in it.
+fn lines_in(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let lines = entries.map(|path| match path.extension().and_then(OsStr::to_str) {
+        None => lines_in(&path),
+        Some("rs" | "mjs") => std::fs::read_to_string(path).unwrap().lines().count(),
+        Some(_) => 0,
+    });
+    lines.sum()
+}
+
+#[test]
+fn the_page_counts_right() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(here.join("README.md")).unwrap();
+    let counted = page.lines().filter_map(|line| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let [_, name, _, _, lines, _] = cells[..] else { return None };
+        Some((name.trim_matches('`').to_owned(), lines.parse::<usize>().ok()?))
+    });
+    let counted: Vec<_> = counted.collect();
+    assert_eq!(counted.len(), 5, "{counted:?}");
+    for (name, lines) in counted {
+        let folder = if name == "wasm" { name.clone() } else { format!("src/bin/{name}") };
+        assert_eq!(lines_in(&here.join(folder)), lines, "{name}");
+    }
 }
 
 const BY_HAND: &str = env!("CARGO_BIN_EXE_by_hand");
