@@ -68,10 +68,12 @@ async fn careless(client: Client) -> Result<(), Error> {
 #[test]
 fn a_mishap_is_drawn() {
     let script = |stage: &mut Stage| (0..2).for_each(|_| stage.client(careless));
-    let mishap = (0..100).find_map(|seed| rehearse(seed, script).err()).expect("careless programs");
+    let mishap = (0..100).find_map(|seed| rehearse(seed, script).err());
+    let mishap = mishap.unwrap_or_else(|| panic!("careless programs are not found out"));
     let text = mishap.timeline().text();
     let lines: Vec<_> = text.lines().collect();
-    let at_last = lines.iter().find(|line| line.contains("HERE")).expect(&text);
+    let at_last = lines.iter().find(|line| line.contains("HERE"));
+    let at_last = at_last.unwrap_or_else(|| panic!("no rule is broken: {text}"));
     assert!(at_last.contains('\u{25b6}'), "nobody works when the rule is broken: {text}");
     assert!(lines.iter().any(|line| line.contains("works on mail under token")), "{text}");
     assert!(mishap.timeline().svg().contains("class=\"work\""));

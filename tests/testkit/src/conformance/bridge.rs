@@ -17,7 +17,7 @@ use pglock_driver::blocking::{self, Connect, Session};
 use pglock_driver::{Clock, Error, Options};
 
 use super::alarm::pause;
-use super::driver::{Driver, Line, Opened, Served};
+use super::driver::{Driver, Line, Opened, Served, Words};
 use super::handle::{Pids, Threads, Watched};
 
 /// How long a thread waits for a notification before it looks for commands.
@@ -135,6 +135,10 @@ async fn answered<T>(answer: oneshot::Receiver<T>) -> T {
 }
 
 impl<C: Connect> Line for Threaded<C> {
+    fn words(&self) -> Words {
+        Words { end: "is_closed() becomes true", news: "wait_for_notification() tells" }
+    }
+
     fn execute(&self, command: Command) -> BoxFuture<'_, Outcome> {
         self.call(|reply| Call::Execute(command, reply)).boxed()
     }

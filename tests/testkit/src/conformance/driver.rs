@@ -30,8 +30,17 @@ pub(super) struct Served {
     pub(super) drive: BoxFuture<'static, ()>,
 }
 
+/// How a driver tells what it tells.
+#[derive(Clone, Copy)]
+pub(super) struct Words {
+    pub(super) end: &'static str,
+    pub(super) news: &'static str,
+}
+
 /// One connection.
 pub(super) trait Line: Send + Sync {
+    fn words(&self) -> Words;
+
     fn execute(&self, command: Command) -> BoxFuture<'_, Outcome>;
 
     fn closed(&self) -> BoxFuture<'_, ()>;
@@ -110,6 +119,10 @@ struct Open<S, C> {
 }
 
 impl<S: Session, C: Connect> Line for Open<S, C> {
+    fn words(&self) -> Words {
+        Words { end: "closed() ends", news: "notified() tells" }
+    }
+
     fn execute(&self, command: Command) -> BoxFuture<'_, Outcome> {
         self.session.execute(command).boxed()
     }

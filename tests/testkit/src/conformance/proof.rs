@@ -147,6 +147,7 @@ macro_rules! __conformance_promises {
             Both: a_statement_under_way_costs_no_notification
             Both: notifications_are_kept_while_nobody_asks
             Both: notifications_come_in_order_and_whole
+            Async: a_dropped_wait_costs_no_notification
             Blocking: a_wait_for_a_notification_lasts_as_long_as_it_may
             Both: the_clock_never_runs_back
             Both: the_clock_is_read_when_it_is_asked

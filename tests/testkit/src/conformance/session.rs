@@ -9,7 +9,7 @@ use pglock_core::{Command, Outcome, Param, Row, ServerError, Value};
 
 use super::alarm::within;
 use super::broken::{Broken, brief, ensure};
-use super::driver::Line;
+use super::driver::{Line, Words};
 
 /// Asks which process of the server serves this session.
 pub(super) const MY_PID: &str = "SELECT pg_backend_pid()::int8";
@@ -57,8 +57,21 @@ impl Session {
         self.line.execute(command(text, params))
     }
 
-    pub(super) async fn closed(&self) {
+    pub(super) fn words(&self) -> Words {
+        self.line.words()
+    }
+
+    pub(super) async fn end(&self) {
         self.line.closed().await;
+    }
+
+    /// That its end is told.
+    pub(super) async fn closed(&self, when: &str) -> Result<(), Broken> {
+        let what = format!(
+            "{} {when} (a client that cannot tell: Subject::without_closing)",
+            self.words().end
+        );
+        self.in_time(&what, self.end()).await
     }
 
     /// Whether the driver says so.
@@ -68,7 +81,16 @@ impl Session {
 
     /// The next notification, which should say `what`.
     pub(super) async fn notified(&self, what: &str) -> Result<String, Broken> {
-        self.in_time(&format!("notified() tells {what}"), self.line.notified()).await
+        let what = format!(
+            "{} {what} (a client that brings none: Subject::without_notifications)",
+            self.words().news
+        );
+        self.in_time(&what, self.line.notified()).await
+    }
+
+    /// The next notification, unless that takes longer: then nobody waits for it any more.
+    pub(super) async fn notified_within(&self, span: Duration) -> Option<String> {
+        within(span, self.line.notified()).await
     }
 
     /// How long a wait for a notification lasts that does not come.
@@ -87,7 +109,7 @@ impl Session {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(panic)) => Err(Broken::panicked("the driver", panic.as_ref())),
             None => {
-                Err(Broken::new(format!("it is not so that {what} within {:?}", self.patience)))
+                Err(Broken::new(format!("{what}: this did not happen within {:?}", self.patience)))
             }
         }
     }

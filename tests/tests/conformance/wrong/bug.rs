@@ -34,7 +34,7 @@ bugs! {
     /// Resets the session after each command, as pools do.
     Both SessionReset => a_session_keeps_what_it_was_told, "current_setting";
     /// Says only that there is no connection, not why.
-    Both RefusalUntold => a_refusal_is_told_with_the_servers_error, "does not say what the server said";
+    Both RefusalUntold => a_refusal_is_told_with_the_servers_error, "comes back without the server's error";
     /// Takes what is fatal for an error.
     Both RefusalSoftened => a_refusal_is_told_with_the_servers_error, "but it was fatal";
     /// Has an error of its own for servers that cannot be reached.
@@ -118,9 +118,9 @@ bugs! {
     /// Connects again when a session has ended, and goes on there.
     Both ConnectsAgain => a_killed_session_answers_no_more, "a command on a session that was killed";
     /// Never says that a connection has ended.
-    Both EndUntold => the_end_of_a_connection_is_told, "it is not so that closed() ends";
+    Both EndUntold => the_end_of_a_connection_is_told, "when the server ends the session";
     /// Says so once.
-    Async EndToldOnce => the_end_of_a_connection_is_told, "it is not so that once more closed() ends";
+    Async EndToldOnce => the_end_of_a_connection_is_told, "asked once more";
     /// Says that a connection has ended when a statement fails.
     Both EndToldTooSoon => a_living_connection_is_not_told_to_have_ended, "but the session does not";
     /// Keeps a connection that is dropped, as a pool does.
@@ -130,9 +130,9 @@ bugs! {
     /// Gives the answer of a dropped command to the next one.
     Async AnswerOfADroppedCommand => a_dropped_command_shifts_no_answer, "the next is answered";
     /// Looks for notifications only when a command is answered.
-    Both NotifiedByCommandsOnly => a_notification_wakes_whoever_waits, "it is not so that notified() tells the notification that was waited for";
+    Both NotifiedByCommandsOnly => a_notification_wakes_whoever_waits, "tells the notification that was waited for";
     /// Throws away what comes beside an answer.
-    Both NotificationLostBesideAnAnswer => a_statement_under_way_costs_no_notification, "it is not so that notified() tells the notification that came during";
+    Both NotificationLostBesideAnAnswer => a_statement_under_way_costs_no_notification, "tells the notification that came during";
     /// Throws away what nobody waits for.
     Both NotificationForgotten => notifications_are_kept_while_nobody_asks, "what came first while nobody asked";
     /// Cuts what is long.
@@ -143,8 +143,10 @@ bugs! {
     Both NotificationsSwapped => notifications_come_in_order_and_whole, "one of many notifications";
     /// Tells one twice.
     Both NotificationRepeated => notifications_come_in_order_and_whole, "one of many notifications";
+    /// Takes one, and forgets it if nobody waits any more when it is ready to tell.
+    Async NotificationLostWithItsWait => a_dropped_wait_costs_no_notification, "the notification after a wait";
     /// Waits until a notification comes.
-    Blocking WaitsForEver => a_wait_for_a_notification_lasts_as_long_as_it_may, "it is not so that wait_for_notification() ends";
+    Blocking WaitsForEver => a_wait_for_a_notification_lasts_as_long_as_it_may, "wait_for_notification() ends: this did not happen";
     /// Looks for a notification and does not wait for it: its thread never rests.
     Blocking WaitsForNothing => a_wait_for_a_notification_lasts_as_long_as_it_may, "ended in vain after";
     /// Is set back now and then.

@@ -194,6 +194,9 @@ impl<C: Connect> Session for WrongSession<C> {
                 return payload;
             }
             let payload = right.notified().await;
+            if self.bug == Bug::NotificationLostWithItsWait {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
             if self.bug == Bug::NotifiedByCommandsOnly {
                 self.answered.notified().await;
             }

@@ -51,7 +51,7 @@ async fn refused(subject: &Subject, url: &Url, what: &str, codes: &[&str]) -> Re
     let error = failed(subject, url, what).await?;
     let Some(server) = &error.server else {
         return Err(Broken::new(format!(
-            "{what}: connect() does not say what the server said: {error}"
+            "{what}: connect() comes back without the server's error (ConnectError::refused), it only says: {error}"
         )));
     };
     ensure(codes.contains(&server.sqlstate.as_str()), || {

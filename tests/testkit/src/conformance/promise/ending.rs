@@ -64,7 +64,7 @@ pub async fn the_end_of_a_connection_is_told(subject: &Subject) -> Result<(), Br
     let observer = subject.session().await?;
     let killed = subject.session_for(SessionKind::Advisory).await?;
     let kills = async { subject.kill(killed.pid(), &observer).await.map(drop) };
-    told(&killed, "closed() ends when the server ends the session", kills).await?;
+    told(&killed, "when the server ends the session", kills).await?;
     let server = subject.url()?;
     let relay = Relay::new(&server, Manners::Carries)?;
     let cut = subject.session_at(&relay.url(&server).text(), SessionKind::Work).await?;
@@ -72,18 +72,18 @@ pub async fn the_end_of_a_connection_is_told(subject: &Subject) -> Result<(), Br
         relay.cut();
         Ok(())
     };
-    told(&cut, "closed() ends when the connection is cut", cuts).await
+    told(&cut, "when the connection is cut", cuts).await
 }
 
 async fn told(
     session: &Session,
-    what: &str,
+    when: &str,
     end: impl Future<Output = Result<(), Broken>>,
 ) -> Result<(), Broken> {
-    let (told, ended) = join(session.in_time(what, session.closed()), end).await;
+    let (told, ended) = join(session.closed(when), end).await;
     ended?;
     told?;
-    session.in_time(&format!("once more {what}"), session.closed()).await
+    session.closed(&format!("{when}, asked once more")).await
 }
 
 /// `closed()` does not end while the session lives, whatever happens there.
@@ -91,7 +91,7 @@ pub async fn a_living_connection_is_not_told_to_have_ended(
     subject: &Subject,
 ) -> Result<(), Broken> {
     let session = subject.session().await?;
-    let told = || Broken::new("closed() ends, but the session does not");
+    let told = || Broken::new(format!("{}, but the session does not", session.words().end));
     let lives = pin!(async {
         for text in [
             "SELECT 1::int8 / 0",
@@ -104,7 +104,7 @@ pub async fn a_living_connection_is_not_told_to_have_ended(
         }
         session.is_sound().await
     });
-    match select(pin!(session.closed()), lives).await {
+    match select(pin!(session.end()), lives).await {
         Either::Left(((), _)) => Err(told()),
         Either::Right((lives, _)) => lives,
     }

@@ -23,8 +23,7 @@ pub async fn errors_keep_their_code_severity_and_words(subject: &Subject) -> Res
         let error = session.error(&text, Vec::new()).await?;
         same("the code of an error", &code, &error.sqlstate.as_str())?;
         same(&format!("the severity of {code}"), &Severity::Error, &error.severity)?;
-        let told = || format!("the words of {code} are {:?}, not {WORDS:?}", error.message);
-        ensure(error.message.contains(WORDS), told)?;
+        same(&format!("the words of {code}"), &WORDS, &error.message.as_str())?;
     }
     Ok(())
 }
@@ -35,7 +34,7 @@ pub async fn an_error_leaves_the_session_sound(subject: &Subject) -> Result<(), 
     for text in [
         "SELECT 1::int8 / 0",
         "this is no statement",
-        "SELECT n / (n - 2) FROM generate_series(1, 3) AS n",
+        "SELECT (n / (n - 2))::int8 FROM generate_series(1, 3) AS n",
         "SELECT * FROM there_is_no_such_table",
         "SELECT 'x'::int8",
     ] {

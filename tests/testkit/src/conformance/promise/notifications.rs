@@ -107,6 +107,22 @@ pub async fn notifications_come_in_order_and_whole(subject: &Subject) -> Result<
     Ok(())
 }
 
+/// Nobody has to wait until a notification comes: one is kept for the next who asks, whenever the wait is dropped.
+pub async fn a_dropped_wait_costs_no_notification(subject: &Subject) -> Result<(), Broken> {
+    let Some(two) = Two::of(subject).await? else { return Ok(()) };
+    for number in 0..30 {
+        let payload = format!("number {number}");
+        // What a session tells itself has come when it is answered.
+        two.told_by(&two.listener, &payload).await?;
+        let moment = Duration::from_micros(number * 200);
+        match two.listener.notified_within(moment).await {
+            Some(heard) => same("what a short wait heard", &payload, &heard)?,
+            None => two.hears("the notification after a wait that was dropped", &payload).await?,
+        }
+    }
+    Ok(())
+}
+
 /// A wait for a notification that does not come ends, not long before its time, and the session can be used again.
 pub async fn a_wait_for_a_notification_lasts_as_long_as_it_may(
     subject: &Subject,
