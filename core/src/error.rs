@@ -215,7 +215,7 @@ impl fmt::Display for Failure {
             Self::Unreachable(Some(error)) => write!(f, "the server gave no answer in time: {error}"),
             Self::Unreachable(None) => f.write_str("the server gave no answer in time"),
             Self::Undecodable => f.write_str(
-                "the server's answer does not fit the statement; check the table's columns",
+                "the server's answer does not fit the statement; check the table's columns, and the driver's values if it is new",
             ),
             Self::ClockExhausted => f.write_str("the clock is too near its end to time a lease"),
             Self::LockTableFull(error) => write!(
@@ -231,7 +231,7 @@ fn advice(sqlstate: SqlState) -> &'static str {
     match sqlstate.as_str() {
         "42P01" => "; create the lock table first",
         "42703" => "; the lock table lacks columns, create it again to upgrade it in place",
-        "42501" => "; ask the table's owner for the privilege",
+        "42501" => "; ask whoever owns it for the privilege",
         "25006" => "; this server is a standby, connect to the primary",
         _ => "",
     }
@@ -298,7 +298,7 @@ mod tests {
                 "42703",
                 "words (SQLSTATE 42703); the lock table lacks columns, create it again to upgrade it in place",
             ),
-            ("42501", "words (SQLSTATE 42501); ask the table's owner for the privilege"),
+            ("42501", "words (SQLSTATE 42501); ask whoever owns it for the privilege"),
             ("25006", "words (SQLSTATE 25006); this server is a standby, connect to the primary"),
             ("28P01", "words (SQLSTATE 28P01)"),
         ] {

@@ -3,6 +3,7 @@
 //! [`Connect`]: crate::Connect
 //! [`Session`]: crate::Session
 //! [`Timer`]: crate::Timer
+//! [`Alarm`]: crate::Alarm
 //! [`Clock`]: crate::Clock
 //! [`Locks`]: crate::Locks
 //! [`BootClock`]: crate::BootClock

@@ -388,7 +388,8 @@ pub(super) fn entered(rows: &[Row]) -> Option<Entered> {
 }
 
 impl Outcome {
-    /// That of [`Call::Enter`] where the driver has found by itself that others get the session, too.
+    /// That of a command on advisory locks where the driver knows that there is no session of its own to hold them: that
+    /// it is shared with others, behind a pooler, or that there are none at all. Users are told so.
     #[must_use]
     pub fn shared_session() -> Self {
         Self::Rows(vec![[false, true, true].into_iter().map(Value::Bool).collect()])

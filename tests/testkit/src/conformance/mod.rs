@@ -21,7 +21,7 @@
 //! use pglock_testkit::conformance::Subject;
 //!
 //! fn subject() -> Subject {
-//!     let url = std::env::var("TEST_DATABASE_URL").expect("the URL of a database for tests");
+//!     let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL: the URL of a database for tests");
 //!     let connect = |url: &str| MyConnect(url.into());
 //!     Subject::new(&url, connect, MyTimer, |future| my_runtime::block_on(future))
 //! }
