@@ -27,6 +27,8 @@
 //! `PgListener`. Those that carry advisory locks or [hints](Options::hints) are such; of the others an end is noticed
 //! with the next statement, which is asked again on a new one. There are no keepalives: a silent network is noticed by
 //! [`Options::reply_deadline`] and [`Options::silence`].
+//! While the server is down or has no room sqlx tries again by itself to open those that listen, so that callers are told
+//! that there was no connection in time, and not why.
 //!
 //! PostgreSQL's own advisory locks, with the same guards; [`key_of`] makes them those of sqlx's `PgAdvisoryLock`:
 //!
