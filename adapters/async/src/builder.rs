@@ -81,7 +81,9 @@ impl<R: Runtime, T, K> Builder<R, T, K> {
     /// state, and so bring no [hints](Options::hints). One for [advisory locks](SessionKind::Advisory), or for one
     /// that waits [in line](SessionKind::InLine), does: it must be a session of its own, never one of
     /// a pooler that mixes transactions, and must really end when it is dropped. A `Box<Client>` will do, and so
-    /// will a pool's own guard if it dereferences to [`Client`].
+    /// will a pool's own guard if it dereferences to [`Client`]. What drives such a connection is not known here, so that
+    /// its end is noticed with the next statement, which a held advisory lock sends every few seconds
+    /// ([`Options::silence`]).
     ///
     /// ```no_run
     /// # use pglock_tokio::{Error, Locks};
@@ -115,12 +117,15 @@ impl<R: Runtime, T, K> Builder<R, T, K> {
 
 impl<R: Dial<T>, T: Send + Sync + 'static, K: Clock> Builder<R, T, K> {
     /// Connects to where a libpq-style connection string says. Keepalives, time-outs and the application's
-    /// name are set where it says nothing about them, so that a silent network is noticed soon.
+    /// name are set where it says nothing about them, so that a silent network is noticed soon. Unless it sets a
+    /// `connect_timeout`, each address has a share of [`Options::connect_deadline`]. Settings that equal the
+    /// defaults of `tokio-postgres`, and zeros, count as not set.
     ///
     /// # Errors
     /// As [`Locks::connect`].
     pub async fn connect(self, url: &str) -> Result<Locks<R>, Error> {
-        self.connect_config(pglock_wire::config(url)?).await
+        let config = pglock_wire::config(url, &self.options)?;
+        self.connect_config(config).await
     }
 
     /// Connects to where the driver's own configuration says, which is used as it is.
@@ -140,7 +145,8 @@ impl<R: Dial<T>, T: Send + Sync + 'static, K: Clock> Builder<R, T, K> {
     /// # Errors
     /// When the connection string is not understood, or there is no runtime.
     pub fn connector(self, url: &str) -> Result<impl Connect + use<R, T, K>, Error> {
-        own::<R, T>(&self.options, self.tls, self.prepared, pglock_wire::config(url)?)
+        let config = pglock_wire::config(url, &self.options)?;
+        own::<R, T>(&self.options, self.tls, self.prepared, config)
     }
 }
 

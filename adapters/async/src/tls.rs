@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use futures::TryFutureExt;
+use futures::future::{Either, ErrInto, Ready, ready};
 use pglock_driver::ConnectError;
 use tokio_postgres::NoTls;
 use tokio_postgres::tls::TlsConnect;
@@ -31,7 +33,8 @@ pub trait Tls: Send + Sync + 'static {
     /// A connector for one connection.
     type Connect: TlsConnect<Socket, Stream: Send + 'static, Future: Send> + Send;
 
-    /// Makes one for the server of this name, which is empty where it has none.
+    /// Makes one for the server of this name, which is empty where there is none to check a certificate by: where only a
+    /// `hostaddr` is given.
     ///
     /// # Errors
     /// When no connector can be made for the name.
@@ -52,11 +55,34 @@ where
     C: TlsConnect<Socket, Stream: Send + 'static, Future: Send> + Send,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Connect = C;
+    type Connect = Handshake<C>;
 
-    fn connector(&self, host: &str) -> Result<C, ConnectError> {
-        self(host).map_err(|error| {
+    fn connector(&self, host: &str) -> Result<Handshake<C>, ConnectError> {
+        if host.is_empty() {
+            return Ok(Handshake(None));
+        }
+        let connector = self(host).map_err(|error| {
             ConnectError::unreachable(format!("no TLS connector: {}", error.into()))
-        })
+        });
+        connector.map(|connector| Handshake(Some(connector)))
+    }
+}
+
+/// Nothing where there is no name for a certificate to have. Whether there is a handshake is up to the server, too.
+#[derive(Debug)]
+pub struct Handshake<C>(Option<C>);
+
+type Boxed = Box<dyn Error + Send + Sync>;
+
+impl<C: TlsConnect<Socket>> TlsConnect<Socket> for Handshake<C> {
+    type Stream = C::Stream;
+    type Error = Boxed;
+    type Future = Either<ErrInto<C::Future, Boxed>, Ready<Result<C::Stream, Boxed>>>;
+
+    fn connect(self, stream: Socket) -> Self::Future {
+        match self.0 {
+            Some(connector) => Either::Left(connector.connect(stream).err_into()),
+            None => Either::Right(ready(Err("no hostname provided for TLS handshake".into()))),
+        }
     }
 }

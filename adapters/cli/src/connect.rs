@@ -186,7 +186,7 @@ mod tests {
             assert_eq!(limit(Some(&format!("connect_timeout={text}")), &[]), limited, "{text}");
             assert_eq!(limit(Some("connect_timeout=9"), &env), seconds(9));
         }
-        assert_eq!(limit(None, &[]), seconds(10));
+        assert_eq!(limit(Some("host=10.0.0.1"), &[]), seconds(5));
         assert!(place(None, &[("PGCONNECT_TIMEOUT", "soon")]).is_err());
     }
 

@@ -111,12 +111,15 @@ where
     <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
 {
     /// Connects to where a libpq-style connection string says. Keepalives, time-outs and the application's
-    /// name are set where it says nothing about them, so that a silent network is noticed soon.
+    /// name are set where it says nothing about them, so that a silent network is noticed soon. Unless it sets a
+    /// `connect_timeout`, each address has a share of [`Options::connect_deadline`]. Settings that equal the
+    /// defaults of `tokio-postgres`, and zeros, count as not set.
     ///
     /// # Errors
     /// As [`Locks::connect`].
     pub fn connect(self, url: &str) -> Result<Locks, Error> {
-        self.connect_config(pglock_wire::config(url)?.into())
+        let config = pglock_wire::config(url, &self.options)?;
+        self.connect_config(config.into())
     }
 
     /// Connects to where the driver's own configuration says, which is used as it is.
@@ -135,7 +138,8 @@ where
     /// # Errors
     /// When the connection string is not understood.
     pub fn connector(self, url: &str) -> Result<impl blocking::Connect + use<T, K>, Error> {
-        Ok(self.own(pglock_wire::config(url)?.into()))
+        let config = pglock_wire::config(url, &self.options)?;
+        Ok(self.own(config.into()))
     }
 
     fn own(&self, config: Config) -> Own<T> {

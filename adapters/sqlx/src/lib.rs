@@ -26,7 +26,8 @@
 //! **What sqlx cannot do.** A connection of it notices its end, and what it is notified of, only as a
 //! `PgListener`. Those that carry advisory locks or [hints](Options::hints) are such; of the others an end is noticed
 //! with the next statement, which is asked again on a new one. There are no keepalives: a silent network is noticed by
-//! [`Options::reply_deadline`] and [`Options::silence`].
+//! [`Options::reply_deadline`] and [`Options::silence`]; not on the connection for hints, which only listens: waiters poll
+//! then until it breaks.
 //! While the server is down or has no room sqlx tries again by itself to open those that listen, so that callers are told
 //! that there was no connection in time, and not why.
 //!

@@ -13,7 +13,7 @@ mod param;
 mod row;
 mod sqlx;
 
-pub use config::config;
+pub use config::{config, settings, take_turns};
 pub use outcome::{connect_error, granted, outcome, server_error, value};
 pub use param::{Wire, types, wired};
 pub use sqlx::sqlx_key;

@@ -14,6 +14,7 @@ use crate::adapter::{Adapter, Locks, blocking};
 over_adapters_of_a_url! {
     a_lock_lives_on_encrypted_connections_if_there_is_a_connector,
     a_server_that_cannot_be_trusted_is_told,
+    a_server_without_a_name_cannot_be_trusted,
 }
 
 const HOST: &str = "localhost";
@@ -42,6 +43,18 @@ async fn a_server_that_cannot_be_trusted_is_told(adapter: Adapter) {
         assert!(matches!(&error, Error::Connect(_)), "{error:?}");
         assert!(error.to_string().contains("invalid peer certificate"), "{error}");
     }
+}
+
+/// A certificate is one of a name.
+async fn a_server_without_a_name_cannot_be_trusted(adapter: Adapter) {
+    let (server, certificate) = encrypted();
+    let database = server.database();
+    let port = database.connect().await.ask("SHOW port").await.unwrap();
+    let place = format!("hostaddr=127.0.0.1 port={port} user=postgres dbname={}", database.name());
+    let encrypted = format!("{place} sslmode=require");
+    let error = open(adapter, &certificate, &encrypted).await.unwrap_err();
+    assert!(error.to_string().contains("no hostname provided for TLS handshake"), "{error}");
+    open(adapter, &certificate, &format!("{place} sslmode=disable")).await.unwrap();
 }
 
 fn encrypted() -> (Private, Certificate) {

@@ -6,7 +6,7 @@ use pglock_driver::Error;
 use pglock_tests::Private;
 use socket2::{Domain, Socket, Type};
 
-use crate::adapter::{Adapter, database, ms, options, run};
+use crate::adapter::{Adapter, database, options, run};
 
 over_adapters_of_a_url! {
     the_next_host_is_tried_if_one_refuses,
@@ -55,8 +55,7 @@ impl Busy {
 async fn the_next_host_is_tried_if_one_does_not_answer_in_time(adapter: Adapter) {
     let database = database();
     let busy = Busy::new();
-    let url = behind(busy.address(), database.url()) + "?connect_timeout=1";
-    let locks = adapter.open(options().connect_deadline(ms(100_000)), &url).await.unwrap();
+    let locks = adapter.open(options(), &behind(busy.address(), database.url())).await.unwrap();
     assert!(locks.acquire("a").await.unwrap().is_held());
     assert_eq!(busy.1.len(), 8, "its queue was full all the time");
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
+use pglock_tokio::Options;
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
@@ -31,7 +32,7 @@ pub(super) fn config(mut string: ConnectionString, env: Env<'_>) -> Result<Confi
     let timeout = connect_timeout(&mut string, env)?;
     let url = string.to_string();
     // With the driver's settings for keepalives and the like, and, to see what is open, without.
-    let mut config = pglock_wire::config(&url)?;
+    let mut config = pglock_wire::settings(&url)?;
     let given: Config = url.parse().unwrap_or_default();
     fill_hosts(&mut config, env)?;
     fill_identity(&mut config, env);
@@ -44,6 +45,7 @@ pub(super) fn config(mut string: ConnectionString, env: Env<'_>) -> Result<Confi
     if let Some(timeout) = timeout {
         config.connect_timeout(timeout);
     }
+    pglock_wire::take_turns(&mut config, &Options::default());
     if let Some(wish) = set(env, "PGTARGETSESSIONATTRS")
         && given.get_target_session_attrs() == TargetSessionAttrs::Any
     {

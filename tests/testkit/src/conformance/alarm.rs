@@ -4,8 +4,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use futures::stream::FuturesUnordered;
 
 /// Rings after a while, or never if it is dropped before.
 struct Alarm {
@@ -29,11 +31,13 @@ pub(super) async fn pause(span: Duration) {
     let _rang = ring.await;
 }
 
-/// What the future answers, unless that takes longer.
+/// What the future answers, unless that takes longer. It is polled only when it has been woken itself, not when
+/// something else has happened: one that wakes nobody is not found out by chance.
 pub(super) async fn within<T>(span: Duration, future: impl Future<Output = T>) -> Option<T> {
     let Alarm { ring, _unset } = Alarm::set(span);
-    match select(std::pin::pin!(future), ring).await {
-        Either::Left((answer, _)) => Some(answer),
+    let mut woken = FuturesUnordered::from_iter([future]);
+    match select(woken.next(), ring).await {
+        Either::Left((answer, _)) => answer,
         Either::Right(_) => None,
     }
 }

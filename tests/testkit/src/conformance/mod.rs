@@ -46,8 +46,11 @@
 //!
 //! # What it does not see
 //!
-//! Whether a clock counts the time for which the machine is suspended: `BootClock` does on Linux and Android. And how a
-//! driver fares behind a pooler: the suite needs sessions of its own.
+//! - Whether a clock counts the time for which the machine is suspended: `BootClock` does on Linux and Android. Nor a rate
+//!   that is wrong by less than a tenth, or steps of some milliseconds: locks rely on what `Options::drift` says, 1 % and
+//!   1 ms by default.
+//! - How a driver fares behind a pooler: the suite needs sessions of its own.
+//! - Whether what was dropped goes at once: it must be gone within the patience.
 
 mod alarm;
 mod block_on;

@@ -115,7 +115,8 @@ impl Rules {
     }
 
     pub(super) fn clock_changed(&mut self, who: usize, clock: &Clock, trace: &mut Trace, now: u64) {
-        for belief in self.beliefs.iter_mut().filter(|belief| belief.of.who == who) {
+        let believes = |belief: &&mut Belief| belief.of.who == who && !belief.is_over();
+        for belief in self.beliefs.iter_mut().filter(believes) {
             belief.trust(belief.until, clock, (&mut self.account, trace), now);
         }
     }
@@ -262,6 +263,11 @@ impl Rules {
 }
 
 impl Belief {
+    /// For good.
+    fn is_over(&self) -> bool {
+        self.until == Instant::default()
+    }
+
     fn trust(
         &mut self,
         until: Instant,
@@ -272,7 +278,7 @@ impl Belief {
         self.until = until;
         self.end = end(clock, until);
         self.watched_until = self.watched_until.max(self.end);
-        let is_over = until == Instant::default();
+        let is_over = self.is_over();
         let step = if is_over { Step::LetGo } else { Step::Trusted { until: self.end } };
         let (Holder { who, lock }, until) = (self.of, self.end);
         trace.keep(now, || {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pglock_core::Drift;
 
 use crate::account::Account;
-use crate::chronicle::Chronicle;
+use crate::chronicle::{Chronicle, Fact};
 use crate::oracle::{Broken, Verdict, broken};
 use crate::plan::nanos;
 use crate::shrink::smallest;
@@ -158,6 +158,9 @@ impl Rehearsal {
             overlap: None,
         });
         let mut scene = run.house.scene();
+        // The rule may be broken when nothing has happened for long that a picture shows.
+        let now = scene.now;
+        scene.trace.keep(now, || Fact::Over);
         let Kept { lines, moments } = scene.trace.take_kept();
         let (steps, names) = (scene.steps, scene.names.clone());
         let chronicle = Chronicle { names, moments, ..Chronicle::default() };

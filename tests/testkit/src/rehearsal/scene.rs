@@ -356,6 +356,7 @@ impl Scene {
                 }
                 (Role::Service, Some(who)) => {
                     self.seats[seat].done = true;
+                    self.trace.keep(self.now, || Fact::Ends { who, how: Ok(()) });
                     self.gone(who);
                 }
                 (Role::Client | Role::Service | Role::Last, _) => {}

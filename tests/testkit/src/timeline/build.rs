@@ -115,7 +115,7 @@ impl<'a> Builder<'a> {
                 }
             }
             Fact::ServerCrashes => self.says(at, "the server crashes".into()),
-            Fact::Healed => self.says(at, "all is healed".into()),
+            Fact::Healed => self.healed(at),
             Fact::Denied { .. } | Fact::ClockEnds { .. } | Fact::Over => {}
         }
     }
@@ -148,6 +148,14 @@ impl<'a> Builder<'a> {
     fn still(&mut self, who: usize, from: u64, to: u64, words: &str) {
         let still = self.bar(Kind::Still, (from, to), words.into());
         self.lasts(who, still);
+    }
+
+    /// Nobody stands still any more, and no row is locked.
+    fn healed(&mut self, at: u64) {
+        let lanes = self.processes.iter_mut().chain(&mut self.rows);
+        let still = lanes.flat_map(|lane| &mut lane.bars).filter(|bar| bar.kind == Kind::Still);
+        still.for_each(|bar| bar.close(at, self.steps.len()));
+        self.says(at, "all is healed".into());
     }
 
     fn row_locked(&mut self, at: u64, name: usize, until: u64) {

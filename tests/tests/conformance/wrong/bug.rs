@@ -121,6 +121,8 @@ bugs! {
     Both EndUntold => the_end_of_a_connection_is_told, "when the server ends the session";
     /// Says so once.
     Async EndToldOnce => the_end_of_a_connection_is_told, "asked once more";
+    /// Says so to whoever asks, and wakes nobody.
+    Async EndWakesNobody => the_end_of_a_connection_is_told, "when the server ends the session";
     /// Says that a connection has ended when a statement fails.
     Both EndToldTooSoon => a_living_connection_is_not_told_to_have_ended, "but the session does not";
     /// Keeps a connection that is dropped, as a pool does.
@@ -131,6 +133,8 @@ bugs! {
     Async AnswerOfADroppedCommand => a_dropped_command_shifts_no_answer, "the next is answered";
     /// Looks for notifications only when a command is answered.
     Both NotifiedByCommandsOnly => a_notification_wakes_whoever_waits, "tells the notification that was waited for";
+    /// Keeps it for whoever asks, and wakes nobody.
+    Async NotificationWakesNobody => a_notification_wakes_whoever_waits, "tells the notification that was waited for";
     /// Throws away what comes beside an answer.
     Both NotificationLostBesideAnAnswer => a_statement_under_way_costs_no_notification, "tells the notification that came during";
     /// Throws away what nobody waits for.

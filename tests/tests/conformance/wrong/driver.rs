@@ -1,8 +1,9 @@
 //! An async driver around a right one, with one bug.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -174,6 +175,7 @@ impl<C: Connect> Session for WrongSession<C> {
     async fn closed(&self) {
         match self.bug {
             Bug::EndUntold => pending().await,
+            Bug::EndWakesNobody => unwoken(self.right().closed()).await,
             Bug::EndToldTooSoon => tokio::select! {
                 () = self.failed.notified() => {}
                 () = async { self.right().closed().await } => {}
@@ -193,7 +195,10 @@ impl<C: Connect> Session for WrongSession<C> {
             if let Some(payload) = self.news.lock().unwrap().kept() {
                 return payload;
             }
-            let payload = right.notified().await;
+            let payload = match self.bug {
+                Bug::NotificationWakesNobody => unwoken(right.notified()).await,
+                _ => right.notified().await,
+            };
             if self.bug == Bug::NotificationLostWithItsWait {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -218,4 +223,10 @@ impl<C: Connect> Drop for WrongSession<C> {
             std::mem::forget(self.right());
         }
     }
+}
+
+/// Looks at a future whenever it is polled, and lets it wake nobody.
+async fn unwoken<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|_| future.as_mut().poll(&mut Context::from_waker(Waker::noop()))).await
 }

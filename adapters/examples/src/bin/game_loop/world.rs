@@ -71,10 +71,13 @@ impl Berth {
         if self.opening.as_ref().is_some_and(|(opening, _)| opening.opened.is_canceled()) {
             return false;
         }
-        match self.orders.try_recv() {
-            Ok(order) => self.send(order),
-            Err(mpsc::TryRecvError::Empty) => {}
-            Err(mpsc::TryRecvError::Closed) => return false,
+        // One after the other, so that each answer is its order's own.
+        if self.reply.is_none() {
+            match self.orders.try_recv() {
+                Ok(order) => self.send(order),
+                Err(mpsc::TryRecvError::Empty) => {}
+                Err(mpsc::TryRecvError::Closed) => return false,
+            }
         }
         let told: Vec<Told> = self.connection.turn().collect();
         told.into_iter().all(|told| self.tell(told))

@@ -67,7 +67,7 @@ pub async fn the_end_of_a_connection_is_told(subject: &Subject) -> Result<(), Br
     told(&killed, "when the server ends the session", kills).await?;
     let server = subject.url()?;
     let relay = Relay::new(&server, Manners::Carries)?;
-    let cut = subject.session_at(&relay.url(&server).text(), SessionKind::Work).await?;
+    let cut = subject.session_at(&relay.url(&server).text(), SessionKind::Advisory).await?;
     let cuts = async {
         relay.cut();
         Ok(())
