@@ -216,7 +216,7 @@ impl AdvisoryLocks {
 
     fn enter(&mut self, rows: &[Row], context: &mut Context<'_>) -> Fate {
         let unfit = match entered(rows) {
-            Some(answer) => self.post.entered(&answer, context).map_err(Failure::Unfit),
+            Some(answer) => self.post.entered(&answer).map_err(Failure::Unfit),
             None => Err(Failure::Undecodable),
         };
         match unfit {

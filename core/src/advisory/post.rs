@@ -109,16 +109,17 @@ impl Post {
     }
 
     /// What the session is like. It is not used if it is unfit.
-    pub(super) fn entered(&mut self, answer: &Entered, context: &Context<'_>) -> Result<(), Unfit> {
+    pub(super) fn entered(&mut self, answer: &Entered) -> Result<(), Unfit> {
         let Stage::Entering { session, mark, sent } = self.stage else { return Ok(()) };
         match answer {
             Entered { unmarked: false, .. } => Err(Unfit::SharedSession),
             Entered { primary: false, .. } if !made(Bug::M55) => Err(Unfit::Standby),
             Entered { real: false, .. } => Err(Unfit::NoLocks),
             Entered { unmarked: true, real: true, .. } => {
-                let look = sent.saturating_add(context.config.silence / 3);
+                // Nothing is held yet; whatever is sent before something is puts the look off.
+                let (proof, look) = (sent, sent);
                 self.stage =
-                    Stage::Ready(Ready { session, mark, proof: sent, sent, look, at_risk: false });
+                    Stage::Ready(Ready { session, mark, proof, sent, look, at_risk: false });
                 Ok(())
             }
         }

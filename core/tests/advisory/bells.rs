@@ -395,3 +395,27 @@ fn bells_stay_where_they_are() {
     let pair = AdvisoryPlace::Pair(-7, 42);
     assert_eq!(pair.bell(), AdvisoryPlace::Pair(-368_190_099, 1_276_601_520));
 }
+
+/// What cannot be sent yet, since its session is busy, does not hide what another session is waiting for.
+#[test]
+fn a_try_that_has_to_wait_does_not_keep_the_client_from_waking_for_another() {
+    let mut rig = rig();
+    rung(&mut rig);
+    rig.ask(5, Wait::ForEver);
+    let under_way = rig.expect(Call::Ring(AdvisoryPlace::Bigint(5), EXCLUSIVE));
+    let mut in_line = request(None, 2, EXCLUSIVE, Wait::ForEver);
+    in_line.in_line = true;
+    rig.request(in_line).unwrap();
+    rig.enter();
+    for _ in 0..3 {
+        let command = rig.until(take(2, EXCLUSIVE));
+        rig.answer(&command, failed("57014"));
+        let command = rig.expect(unlock(2, EXCLUSIVE));
+        rig.say(&command, false);
+    }
+    let rests_until = rig.drain().at;
+    rig.hears("advisory 1");
+    assert_eq!(rig.drain().at, rests_until);
+    rig.say(&under_way, true);
+    rig.expect(RING_ON);
+}

@@ -49,6 +49,18 @@ fn a_session_of_its_own_is_opened_takes_the_lock_and_is_closed_when_the_lock_is_
     assert_eq!(rig.drain().at, None);
 }
 
+/// However many are waited for in line, one after the other.
+#[test]
+fn a_session_in_line_that_is_closed_leaves_nothing_behind() {
+    let mut rig = Rig::new();
+    for key in 1..4 {
+        let lock = hold(&mut rig, key);
+        assert!(format!("{:?}", rig.client).contains("kind: InLine"));
+        rig.give_back(lock, key, EXCLUSIVE);
+        assert!(!format!("{:?}", rig.client).contains("kind: InLine"));
+    }
+}
+
 #[test]
 fn a_slice_that_passes_is_followed_by_the_next_at_once_and_needs_no_settling() {
     let mut rig = Rig::new();

@@ -24,6 +24,66 @@ fn an_uncontended_acquire_is_one_statement() {
 }
 
 #[test]
+fn names_that_wait_for_a_session_get_it_in_the_order_of_their_asking() {
+    let mut config = Config::default();
+    config.work_sessions = 1;
+    let mut rig = Rig::with(config);
+    rig.ask("a", Wait::ForEver);
+    let mut under_way = rig.command();
+    for name in ["c", "b"] {
+        rig.pass(millis(1));
+        rig.ask(name, Wait::ForEver);
+    }
+    for name in ["c", "b"] {
+        rig.rows(&under_way, vec![granted(&under_way, 1)]);
+        under_way = rig.command();
+        assert_eq!(acquire(&under_way).name, name_of(name));
+    }
+}
+
+#[test]
+fn whoever_waits_behind_a_holder_of_its_own_client_does_not_pass_others_who_wait_for_a_session() {
+    let mut config = Config::default();
+    config.work_sessions = 1;
+    let mut rig = Rig::with(config);
+    let held = rig.hold("a");
+    rig.ask("a", Wait::ForEver);
+    rig.ask("z", Wait::ForEver);
+    let under_way = rig.command();
+    rig.pass(millis(1));
+    rig.ask("c", Wait::ForEver);
+    rig.pass(millis(1));
+    rig.client.release(held, rig.now).unwrap();
+    rig.rows(&under_way, vec![granted(&under_way, 2)]);
+    let release = rig.command();
+    assert_eq!(release_of(&release).name, name_of("a"));
+    rig.rows(&release, vec![Row(vec![Value::Int8(1)])]);
+    for name in ["c", "a"] {
+        let next = rig.command();
+        assert_eq!(acquire(&next).name, name_of(name));
+        rig.rows(&next, vec![granted(&next, 3)]);
+    }
+}
+
+/// What was seen of holders is remembered for some thousand names. The one seen longest ago is forgotten first.
+#[test]
+fn who_has_been_watched_longest_is_forgotten_first() {
+    let mut rig = Rig::new();
+    let names: Vec<_> = (0..=4_096).rev().map(|number| format!("lock {number:04}")).collect();
+    for name in &names {
+        rig.ask(name, Wait::Try);
+        let command = rig.command();
+        rig.rows(&command, vec![refused(foreign(1), 7_000)]);
+        rig.busy();
+        rig.pass(millis(1));
+    }
+    let client = format!("{:?}", rig.client);
+    let remembers = |name: &String| client.contains(&format!("LockName({name:?})"));
+    let forgotten: Vec<_> = names.iter().filter(|name| !remembers(name)).collect();
+    assert_eq!(forgotten, [&names[0]]);
+}
+
+#[test]
 fn validity_counts_from_the_sending() {
     let mut rig = Rig::new();
     let lock = rig.ask("a", Wait::ForEver);
