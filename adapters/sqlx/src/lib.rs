@@ -20,7 +20,7 @@
 //! One that is given up is closed; it never comes into the pool. One that listens says good-bye first (`UNLISTEN`),
 //! so that on a network that has gone silent its socket stays until TCP gives up.
 //!
-//! **Runtimes.** sqlx runs on the runtime that its own features name. With the feature `tokio`, on by default, so does
+//! **Runtimes.** The pool is one of sqlx 0.8. sqlx runs on the runtime that its own features name. With the feature `tokio`, on by default, so does
 //! [`Locks::connect`]; on others use [`Builder::connect_on`].
 //!
 //! **What sqlx cannot do.** A connection of it notices its end, and what it is notified of, only as a

@@ -24,7 +24,7 @@ pub(super) fn write(timeline: &Timeline) -> String {
     let mut text = format!("{LEGEND}\n\n");
     text.push_str(&line(margin, "", ' ', &widths, &heads, ""));
     for ((step, moment), cells) in steps.iter().zip(&moments).zip(&lines) {
-        let mark = if is_overlap(timeline, step.at) { '!' } else { ' ' };
+        let mark = if is_broken(timeline, step.at) { '!' } else { ' ' };
         text.push_str(&line(margin, moment, mark, &widths, cells, &step.words));
     }
     text.push_str(&format!("\nbroken at {}: {}\n", clock(timeline.broken_at), timeline.broken));
@@ -43,8 +43,10 @@ fn steps(timeline: &Timeline) -> Vec<Step> {
     steps
 }
 
-fn is_overlap(timeline: &Timeline, at: u64) -> bool {
-    timeline.broken.overlap.is_some_and(|(from, to)| from <= at && at <= to)
+/// While the rule is broken, for as long as that can be told.
+fn is_broken(timeline: &Timeline, at: u64) -> bool {
+    let (from, to) = timeline.broken.overlap.unwrap_or((timeline.broken_at, timeline.broken_at));
+    from <= at && at <= to
 }
 
 fn line(

@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let smallest = Rehearsal::default().shrunk(&mishap, ATTEMPTS, careless);
     smallest.write_to(&folder)?;
     print!("{}", smallest.timeline().text());
+    println!("found under seed {}", mishap.seed.unwrap_or_default());
     println!("drawn in {}", folder.join("timeline.svg").display());
 
     let careful = |stage: &mut Stage| night(Version::Careful, stage);
