@@ -39,6 +39,19 @@ async fn nobody_is_an_answer(adapter: Adapter) {
     assert_eq!(session.ask("SELECT to_regclass('locks')").await, None, "no table is made");
 }
 
+/// For a moment the server says that somebody waits, and not yet since when.
+async fn all_known_to_wait(adapter: Adapter, database: &Database) -> Vec<AdvisoryClaim> {
+    let is_known = |claim: &AdvisoryClaim| {
+        claim.waiting.as_ref().is_none_or(|waiting| waiting.waited.is_some())
+    };
+    loop {
+        let claims = adapter.holders(database.url(), "a").await;
+        if claims.iter().all(is_known) {
+            return claims;
+        }
+    }
+}
+
 async fn whoever_waits_is_told_with_whom_it_waits_for(adapter: Adapter) {
     let database = database();
     let AdvisoryPlace::Bigint(number) = AdvisoryKey::from("a").place() else { panic!() };
@@ -54,7 +67,7 @@ async fn whoever_waits_is_told_with_whom_it_waits_for(adapter: Adapter) {
         second_waits(&first, &second, &holder, &second_takes),
         async {
             second.blocked_by(&first, &holder).await;
-            let claims = adapter.holders(database.url(), "a").await;
+            let claims = all_known_to_wait(adapter, &database).await;
             let [held, earlier, later] = &in_short(&claims)[..] else { panic!("{claims:?}") };
             assert_eq!(held, &(holder.pid(), EXCLUSIVE, None));
             assert_eq!(earlier, &(first.pid(), SHARED, Some(vec![holder.pid()])));
