@@ -10,7 +10,7 @@ use std::time::Duration;
 use pglock_driver::{Clock, Instant};
 use pglock_tests::{Database, Server, in_time};
 use pglock_tokio::Locks;
-use tokio::runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::{spawn, spawn_blocking, yield_now};
 use tokio::time::{self, advance};
 
@@ -40,12 +40,15 @@ impl Standstill {
     }
 }
 
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 /// Gives the test a database, and time that stands still.
 fn paused<F: Future<Output = ()>>(test: impl FnOnce(Database) -> F + Send + 'static) {
     let database = Server::shared().database();
     in_time(|| {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        runtime().block_on(async {
             let _standstill = Standstill::begin();
             test(database).await;
         });
@@ -61,8 +64,7 @@ async fn open(database: &Database) -> Locks {
 fn crashes_with_the_lock(database: &Database) -> i64 {
     let url = database.url().to_owned();
     let process = move || {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        runtime().block_on(async {
             let locks = Locks::builder().lease(LEASE).connect(&url).await.unwrap();
             let lock = locks.acquire("a").await.unwrap();
             let token = lock.token().as_i64();

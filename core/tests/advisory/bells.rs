@@ -407,13 +407,7 @@ fn a_try_that_has_to_wait_does_not_keep_the_client_from_waking_for_another() {
     in_line.in_line = true;
     rig.request(in_line).unwrap();
     rig.enter();
-    for _ in 0..3 {
-        let command = rig.until(take(2, EXCLUSIVE));
-        rig.answer(&command, failed("57014"));
-        let command = rig.expect(unlock(2, EXCLUSIVE));
-        rig.say(&command, false);
-    }
-    let rests_until = rig.drain().at;
+    let rests_until = rig.fails_until_it_rests(2);
     rig.hears("advisory 1");
     assert_eq!(rig.drain().at, rests_until);
     rig.say(&under_way, true);

@@ -413,13 +413,7 @@ fn one_who_rests_is_not_forgotten_while_another_has_to_wait() {
     let mut rig = Rig::new();
     ask(&mut rig, 1, Wait::ForEver);
     rig.enter();
-    for _ in 0..3 {
-        let command = rig.until(take(1, EXCLUSIVE));
-        rig.answer(&command, failed("57014"));
-        let command = rig.expect(unlock(1, EXCLUSIVE));
-        rig.say(&command, false);
-    }
-    let rests_until = rig.drain().at.unwrap();
+    let rests_until = rig.fails_until_it_rests(1).unwrap();
     rig.ask(2, Wait::ForEver);
     rig.ask(3, Wait::ForEver);
     rig.expect(Call::Enter);

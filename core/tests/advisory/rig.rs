@@ -2,8 +2,8 @@
 
 use pglock_core::{
     Advisory, AdvisoryKey, AdvisoryMode, AdvisoryPlace, AdvisoryRequest, AskError, Call, Command,
-    Event, LockId, LossCause, OwnerId, Row, ServerError, SessionId, Severity, Statement, Value,
-    Wait,
+    Event, Instant, LockId, LossCause, OwnerId, Row, ServerError, SessionId, Severity, Statement,
+    Value, Wait,
 };
 
 pub(crate) use crate::common::{Door, Rig, error, failed, millis, secs};
@@ -87,6 +87,17 @@ impl Rig {
         let enter = self.until(Call::Enter);
         self.rows(&enter, vec![bools(&[true, true, true])]);
         enter
+    }
+
+    /// What is sent in line fails so often that the next waits. Answers until when.
+    pub(crate) fn fails_until_it_rests(&mut self, key: i64) -> Option<Instant> {
+        for _ in 0..3 {
+            let command = self.until(take(key, EXCLUSIVE));
+            self.answer(&command, failed("57014"));
+            let command = self.expect(unlock(key, EXCLUSIVE));
+            self.say(&command, false);
+        }
+        self.drain().at
     }
 
     /// Expects this call and grants it, or finds it done.

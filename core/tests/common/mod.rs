@@ -176,19 +176,26 @@ impl Rig {
                 self.answer(&command, outcome);
             }
             self.drain();
-            self.client.rebase(self.now, back);
-            let earlier = |moment: Instant| {
-                Instant::from_nanos(moment.as_nanos() - u64::try_from(back.as_nanos()).unwrap())
-            };
-            (self.now, began) = (earlier(self.now), earlier(began));
+            self.set_back(back);
+            began = earlier(began, back);
             assert_eq!(self.client.counters(), Counters::default());
         }
         lines
     }
 
+    /// Lets the clock have begun later.
+    pub(crate) fn set_back(&mut self, back: Duration) {
+        self.client.rebase(self.now, back);
+        self.now = earlier(self.now, back);
+    }
+
     pub(crate) fn valid_for(&self, lock: LockId) -> Option<Duration> {
         self.client.valid_until(lock).map(|until| until.since(self.now))
     }
+}
+
+fn earlier(moment: Instant, span: Duration) -> Instant {
+    Instant::from_nanos(moment.as_nanos() - u64::try_from(span.as_nanos()).unwrap())
 }
 
 /// An error that leaves the session as it was.

@@ -49,10 +49,6 @@ fn a_client_whose_clock_is_set_back_does_the_same() {
     assert_eq!(history(secs(1_000)), usual);
 }
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap()
-}
-
 /// An error of the moment: the question is asked again after a pause.
 #[test]
 fn a_question_is_asked_again_at_the_same_time_though_the_clock_is_set_back() {
@@ -66,8 +62,7 @@ fn a_question_is_asked_again_at_the_same_time_though_the_clock_is_set_back() {
         }
         rig.drain();
         assert_eq!(rig.commands, []);
-        rig.client.rebase(rig.now, back);
-        rig.now = Instant::from_nanos(rig.now.as_nanos() - nanos(back));
+        rig.set_back(back);
         let began = rig.now;
         let again = rig.until_command();
         (again, rig.now.since(began))
@@ -83,8 +78,7 @@ fn a_session_is_overdue_at_the_same_time_though_the_clock_is_set_back() {
         rig.now = Instant::from_nanos(1_000_000_000_000_000);
         rig.ask("a", Wait::ForEver);
         let command = rig.command();
-        rig.client.rebase(rig.now, back);
-        rig.now = Instant::from_nanos(rig.now.as_nanos() - nanos(back));
+        rig.set_back(back);
         let began = rig.now;
         while rig.closed.is_empty() {
             rig.now = rig.drain().at.unwrap();
@@ -111,7 +105,7 @@ fn a_retry_that_is_over_makes_no_difference() {
         rig.hold("b");
         rig.drain();
         rig.events();
-        rig.client.rebase(rig.now, rig.now.since(Instant::from_nanos(nanos(secs(50)))));
+        rig.set_back(rig.now.since(Instant::from_nanos(50_000_000_000)));
         rig.client
     };
     assert_eq!(held_after(secs(10)), held_after(secs(20)));
