@@ -134,6 +134,18 @@ bugs! {
     TwoLeases,
     /// A waiter lets two more polls pass before it looks again: safe, but too slow.
     TwoPolls,
+    /// Whoever gives up stays in line, and the lock is handed over to it.
+    StaysInLine,
+    /// A ticket waits in line a second time.
+    OldTicket,
+    /// Whoever lines up stands in front of all others.
+    LinesUpInFront,
+    /// A release hands the lock over to whoever came last.
+    LastInLine,
+    /// A lock that was handed over is taken by whoever sees it first.
+    ComesBetween,
+    /// A lock that was handed over is kept for as long as any lease.
+    KeptForEver,
 }
 
 impl Bug {

@@ -11,7 +11,7 @@ macro_rules! context {
         Context {
             now: $client.now,
             config: &$client.config,
-            mark: $client.hints.mark(),
+            hears: $client.hints.are_heard(),
             numbers: &mut $client.numbers,
             jitter: &mut $client.jitter,
             events: &mut $client.events,
@@ -32,7 +32,7 @@ use crate::context::Context;
 use crate::error::{Failure, ServerError};
 use crate::event::Event;
 use crate::flight::Flights;
-use crate::hints::Hints;
+use crate::hints::{Hints, handed_over};
 use crate::identity::{Identity, Jitter, Numbers};
 use crate::lease::row::Row;
 use crate::lease::waiter::Waiter;
@@ -123,7 +123,7 @@ impl Client {
             renewals: Schedule::new(),
             remembered: Schedule::new(),
             watched: BTreeSet::new(),
-            hints: Hints::new(identity),
+            hints: Hints::new(),
             advisory: Family::new(),
             questions: Questions::new(),
             sessions: Sessions::new(config.work_sessions),
@@ -283,10 +283,10 @@ impl Client {
         if let Some(place) = unlocked(payload) {
             self.advisory.common.hint(place, self.now);
         }
-        let name = self.hints.name(payload);
-        let name = name.and_then(|name| LockName::new(name).ok());
-        if let Some(name) = name.filter(|name| self.watched.contains(name)) {
-            self.with_row(&name, |row, context| row.hint(context.now));
+        let handed_over = handed_over(payload)
+            .and_then(|(ticket, name)| Some((ticket, LockName::new(name).ok()?)));
+        if let Some((ticket, name)) = handed_over.filter(|(_, name)| self.watched.contains(name)) {
+            self.with_row(&name, |row, context| row.hint(ticket, context.now));
         }
     }
 

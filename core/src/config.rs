@@ -180,6 +180,12 @@ impl Config {
         self.poll.min(self.patience / 2)
     }
 
+    /// How long a lock that has been handed over is kept for whoever it is for: who hears of nothing has looked twice
+    /// by then.
+    pub(crate) fn hand_over(&self) -> Duration {
+        self.look_every().saturating_mul(2)
+    }
+
     /// How long a statement waits in line: there is time left for its answer before the session counts as lost.
     pub(crate) fn longest_slice(&self) -> Duration {
         self.slice.min(self.silence / 3)

@@ -12,8 +12,8 @@ use crate::time::Instant;
 pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) config: &'a Config,
-    /// What rows are marked with that somebody waits for, if their releases are heard of.
-    pub(crate) mark: Option<i64>,
+    /// Whether releases are heard of.
+    pub(crate) hears: bool,
     pub(crate) numbers: &'a mut Numbers,
     pub(crate) jitter: &'a mut Jitter,
     pub(crate) events: &'a mut VecDeque<Event>,

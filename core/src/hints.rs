@@ -8,13 +8,12 @@
 //! | asked     | refused, or no answer            | quiet, for a while |
 //! | listening | the session is gone              | quiet     |
 
-use crate::identity::Identity;
+use crate::identity::Rvn;
 use crate::output::SessionId;
 use crate::time::Instant;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Hints {
-    id: i64,
     stage: Stage,
 }
 
@@ -27,8 +26,8 @@ enum Stage {
 }
 
 impl Hints {
-    pub(crate) fn new(identity: Identity) -> Self {
-        Self { id: identity.as_waiter(), stage: Stage::Quiet(Instant::default()) }
+    pub(crate) fn new() -> Self {
+        Self { stage: Stage::Quiet(Instant::default()) }
     }
 
     pub(crate) fn each_moment(&mut self, change: &mut impl FnMut(&mut Instant)) {
@@ -37,11 +36,11 @@ impl Hints {
         }
     }
 
-    /// What rows are marked with, so that their release is told here; `None` while nobody listens.
-    pub(crate) const fn mark(&self) -> Option<i64> {
+    /// Whether releases are heard of here.
+    pub(crate) const fn are_heard(&self) -> bool {
         match self.stage {
-            Stage::Listening(_) => Some(self.id),
-            Stage::Quiet(_) | Stage::Asked => None,
+            Stage::Listening(_) => true,
+            Stage::Quiet(_) | Stage::Asked => false,
         }
     }
 
@@ -71,45 +70,39 @@ impl Hints {
             self.stage = Stage::Quiet(now);
         }
     }
+}
 
-    /// The name that a notification is about, if it is for this client.
-    pub(crate) fn name<'a>(&self, payload: &'a str) -> Option<&'a str> {
-        let (waiter, name) = payload.split_once(' ')?;
-        (waiter.parse() == Ok(self.id)).then_some(name)
-    }
+/// The ticket of whoever a lock has been handed over to, and the lock's name, as a notification tells them.
+pub(crate) fn handed_over(payload: &str) -> Option<(Rvn, &str)> {
+    let (ticket, name) = payload.split_once(' ')?;
+    Some((Rvn::new(ticket.parse().ok()?), name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
-    use alloc::string::ToString;
 
     #[test]
-    fn a_notification_is_for_the_waiter_that_it_names() {
-        let hints = Hints::new(Identity::new([7; 16]));
-        let (mine, other) = (hints.id, hints.id ^ 1);
-        assert_eq!(hints.name(&format!("{mine} invoice 42")), Some("invoice 42"));
-        for payload in
-            [format!("{other} invoice"), "invoice".into(), " invoice".into(), mine.to_string()]
-        {
-            assert_eq!(hints.name(&payload), None, "{payload}");
+    fn a_notification_tells_a_ticket_and_a_name() {
+        assert_eq!(handed_over("7 invoice 42"), Some((Rvn::new(7), "invoice 42")));
+        for payload in ["invoice", " invoice", "7"] {
+            assert_eq!(handed_over(payload), None, "{payload}");
         }
     }
 
     #[test]
-    fn a_mark_is_given_only_while_the_server_listens() {
-        let mut hints = Hints::new(Identity::new([7; 16]));
+    fn releases_are_heard_of_only_while_the_server_listens() {
+        let mut hints = Hints::new();
         let (session, other) = (SessionId::new(1), SessionId::new(2));
         let now = Instant::from_nanos(5);
-        assert_eq!((hints.mark(), hints.due()), (None, Some(Instant::default())));
+        assert_eq!((hints.are_heard(), hints.due()), (false, Some(Instant::default())));
         hints.ask();
-        assert_eq!((hints.mark(), hints.due()), (None, None));
+        assert_eq!((hints.are_heard(), hints.due()), (false, None));
         hints.listen(session);
-        assert_eq!((hints.mark(), hints.due()), (Some(hints.id), None));
+        assert_eq!((hints.are_heard(), hints.due()), (true, None));
         hints.lost(other, now);
-        assert_eq!(hints.mark(), Some(hints.id));
+        assert!(hints.are_heard());
         hints.lost(session, now);
-        assert_eq!((hints.mark(), hints.due()), (None, Some(now)));
+        assert_eq!((hints.are_heard(), hints.due()), (false, Some(now)));
     }
 }

@@ -23,12 +23,6 @@ impl Identity {
         Self((seed as u128).to_le_bytes())
     }
 
-    /// What a client of this identity marks the rows with that it waits for.
-    pub(crate) fn as_waiter(self) -> i64 {
-        let (low, high) = self.halves();
-        i64::from_ne_bytes(scramble(high ^ scramble(low)).to_ne_bytes())
-    }
-
     fn halves(self) -> (u64, u64) {
         let whole = u128::from_le_bytes(self.0);
         let low = whole & u128::from(u64::MAX);
@@ -51,6 +45,9 @@ impl Rvn {
     /// library cirello.io/pglock draws from never gets here.
     pub const MARK: i64 = 1 << 62;
 
+    /// Marked numbers from here on, 2^62 + 2^61, are tickets: see [`is_ticket`](Self::is_ticket).
+    pub const TICKET: i64 = Self::MARK | 1 << 61;
+
     /// A number as it stands in a row.
     #[must_use]
     pub const fn new(number: i64) -> Self {
@@ -67,6 +64,14 @@ impl Rvn {
     #[must_use]
     pub const fn is_marked(self) -> bool {
         self.0 >= Self::MARK
+    }
+
+    /// Whether it is a ticket: the place of one that waits in the row's line. It becomes the row's number when the
+    /// lock is handed over to whoever drew it, who does not hold it before it has come for it; others may have the
+    /// lock if nobody comes.
+    #[must_use]
+    pub const fn is_ticket(self) -> bool {
+        self.0 >= Self::TICKET
     }
 }
 
@@ -109,7 +114,7 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    const BITS: u64 = (1 << 62) - 1;
+    const BITS: u64 = (1 << 61) - 1;
 
     pub(crate) fn new(identity: Identity) -> Self {
         let (low, high) = identity.halves();
@@ -118,13 +123,21 @@ impl Numbers {
     }
 
     pub(crate) fn draw(&mut self) -> Rvn {
+        self.draw_from(Rvn::MARK)
+    }
+
+    pub(crate) fn draw_ticket(&mut self) -> Rvn {
+        self.draw_from(Rvn::TICKET)
+    }
+
+    fn draw_from(&mut self, first: i64) -> Rvn {
         let n = self.counter;
         self.counter = self.counter.wrapping_add(1);
         let number = i64::try_from(self.permute(n)).unwrap_or(0);
-        Rvn(Rvn::MARK + number)
+        Rvn(first + number)
     }
 
-    /// Each step can be undone modulo 2^62, so different counters give different numbers.
+    /// Each step can be undone modulo 2^61, so different counters give different numbers.
     fn permute(&self, counter: u64) -> u64 {
         let mut x = counter.wrapping_add(self.keys.0) & Self::BITS;
         x ^= x >> 31;
@@ -175,27 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn each_identity_marks_rows_as_its_own() {
-        let flipped = |bit: u32| (u128::from_le_bytes([7; 16]) ^ (1_u128 << bit)).to_le_bytes();
-        let marks: BTreeSet<i64> =
-            (0..128).map(|bit| Identity::new(flipped(bit)).as_waiter()).collect();
-        assert_eq!(marks.len(), 128);
-    }
-
-    #[test]
     fn numbers_are_marked_and_never_come_twice() {
         let mut seen = BTreeSet::new();
         for client in 0..20 {
             let mut numbers = numbers(client);
-            for _ in 0..5_000 {
-                let rvn = numbers.draw();
+            for n in 0..5_000 {
+                let is_ticket = n % 3 == 0;
+                let rvn = if is_ticket { numbers.draw_ticket() } else { numbers.draw() };
                 assert!(rvn.is_marked());
+                assert_eq!(rvn.is_ticket(), is_ticket);
                 assert!(seen.insert(rvn), "{rvn:?} of client {client} came twice");
             }
         }
     }
 
-    /// The inverse of an odd factor modulo 2^64, and so modulo 2^62.
+    /// The inverse of an odd factor modulo 2^64, and so modulo 2^61.
     fn inverse(factor: u64) -> u64 {
         (0..6).fold(factor, |x, _| x.wrapping_mul(2_u64.wrapping_sub(factor.wrapping_mul(x))))
     }
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn a_number_tells_its_counter_so_no_two_counters_share_one() {
         let mut numbers = numbers(1);
-        for n in (0..1_000).chain((0..62).map(|bit| 1 << bit)) {
+        for n in (0..1_000).chain((0..61).map(|bit| 1 << bit)) {
             numbers.counter = n;
             assert_eq!(counter_of(numbers.draw(), numbers.keys), n);
         }

@@ -101,8 +101,8 @@ pub use schema::{Problem, TableReport};
 pub use session::Backoff;
 pub use sql::Sql;
 pub use statement::{
-    Acquire, Amend, Content, Evict, Mark, Query, Read, Release, Renew, Renewal, RenewalVerdict,
-    Statement,
+    Acquire, Amend, Content, Evict, LineUp, Look, Query, Read, Release, Renew, Renewal,
+    RenewalVerdict, Statement,
 };
 pub use table::{Table, TableError};
 pub use time::{Drift, DriftError, Instant};

@@ -13,19 +13,17 @@ use crate::identity::{Rvn, Token};
 use crate::table::{Table, literal};
 use crate::value::{Row, Value};
 
-/// The columns that this library adds, in their order.
-const OWN_COLUMNS: [&str; 3] = ["fencing_token", "lease_ms", "waiter"];
-
-/// All columns with their types.
-const COLUMNS: [(&str, &str); 7] = [
+/// The columns with their types that the Go library knows.
+const GO_COLUMNS: [(&str, &str); 4] = [
     ("name", "character varying(255)"),
     ("record_version_number", "bigint"),
     ("data", "bytea"),
     ("owner", "character varying(255)"),
-    ("fencing_token", "bigint"),
-    ("lease_ms", "bigint"),
-    ("waiter", "bigint"),
 ];
+
+/// Those that this library adds, in their order.
+const OWN_COLUMNS: [(&str, &str); 3] =
+    [("fencing_token", "bigint"), ("lease_ms", "bigint"), ("waiters", "bigint[]")];
 
 /// The sequences, as suffixes of the table's name.
 const SEQUENCES: [&str; 2] = ["_rvn", "_token"];
@@ -61,7 +59,7 @@ impl Table {
     #[must_use]
     pub fn ddl(&self) -> Vec<String> {
         let mut statements = Vec::from([create_table(self)]);
-        statements.extend(OWN_COLUMNS.map(|column| add_column(self, column)));
+        statements.extend(OWN_COLUMNS.map(|(column, kind)| add_column(self, column, kind)));
         statements.extend(SEQUENCES.map(|suffix| create_sequence(self, suffix)));
         statements
     }
@@ -72,10 +70,9 @@ impl Table {
 pub(crate) fn create(table: &Table) -> String {
     let steps = [guarded(missing_table(table), create_table(table))]
         .into_iter()
-        .chain(
-            OWN_COLUMNS
-                .map(|column| guarded(missing_column(table, column), add_column(table, column))),
-        )
+        .chain(OWN_COLUMNS.map(|(column, kind)| {
+            guarded(missing_column(table, column), add_column(table, column, kind))
+        }))
         .chain([beside(table)])
         .chain(SEQUENCES.map(|suffix| {
             guarded(missing_sequence(table, suffix), make_sequence(table, suffix, "PERFORM"))
@@ -83,7 +80,7 @@ pub(crate) fn create(table: &Table) -> String {
         .collect::<String>();
     let anything_missing = [missing_table(table)]
         .into_iter()
-        .chain(OWN_COLUMNS.map(|column| missing_column(table, column)))
+        .chain(OWN_COLUMNS.map(|(column, _)| missing_column(table, column)))
         .chain(SEQUENCES.map(|suffix| missing_sequence(table, suffix)))
         .collect::<Vec<_>>()
         .join(" OR ");
@@ -151,7 +148,7 @@ pub(crate) fn report(table: &Table, rows: &[Row]) -> Option<TableReport> {
         problem(format!("there is no table {table}"), table.ddl().join(";\n"));
         return Some(TableReport { exists: false, problems });
     }
-    for (name, wanted) in COLUMNS {
+    for (name, wanted) in GO_COLUMNS.into_iter().chain(OWN_COLUMNS) {
         match column(name) {
             Some(actual) if actual == wanted => {}
             Some(actual) => problem(
@@ -200,12 +197,12 @@ fn create_table(table: &Table) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {table} (name character varying(255) PRIMARY KEY, \
          record_version_number bigint, data bytea, owner character varying(255) DEFAULT '', \
-         fencing_token bigint, lease_ms bigint, waiter bigint) WITH (fillfactor = 70)"
+         fencing_token bigint, lease_ms bigint, waiters bigint[]) WITH (fillfactor = 70)"
     )
 }
 
-fn add_column(table: &Table, column: &str) -> String {
-    format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} bigint")
+fn add_column(table: &Table, column: &str, kind: &str) -> String {
+    format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} {kind}")
 }
 
 /// The Go clients' sequence goes with the table; ours stays, so that tokens grow on even if the
@@ -303,8 +300,8 @@ mod tests {
     }
 
     fn complete() -> Vec<Row> {
-        let mut rows: Vec<Row> =
-            COLUMNS.iter().map(|(name, kind)| row("column", name, kind)).collect();
+        let columns = GO_COLUMNS.into_iter().chain(OWN_COLUMNS);
+        let mut rows: Vec<Row> = columns.map(|(name, kind)| row("column", name, kind)).collect();
         rows.push(row("key", "name", ""));
         rows.extend(SEQUENCES.map(|suffix| row("sequence", suffix, "")));
         rows

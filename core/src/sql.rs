@@ -11,7 +11,7 @@ use core::fmt;
 use crate::advisory::CHANNEL;
 use crate::identity::Rvn;
 use crate::schema;
-use crate::statement::{Query, Statement};
+use crate::statement::{LineUp, Query, Statement};
 use crate::table::{Table, literal, quote};
 
 /// The texts of all statements on one table, made once.
@@ -22,7 +22,8 @@ pub struct Sql {
     pub(crate) renew: String,
     pub(crate) amend: String,
     pub(crate) evict: String,
-    pub(crate) mark: String,
+    pub(crate) look: String,
+    pub(crate) line_up: String,
     pub(crate) listen: String,
     /// The sequence of the fencing tokens.
     pub(crate) tokens: Arc<str>,
@@ -53,7 +54,8 @@ impl Sql {
             renew: renew(&locks),
             amend: amend(&locks),
             evict: evict(&locks, &tell(table)),
-            mark: mark(&locks),
+            look: look(&locks),
+            line_up: line_up(&locks),
             listen: listen(table),
             tokens: tokens.into(),
             read_one: read(&locks, "l.name = $1::text", ""),
@@ -91,6 +93,9 @@ fn strict(lock_timeout: &str) -> String {
 /// have seen a later token than this sequence has drawn, which counts, too.
 fn acquire(locks: &str, next_token: &str) -> String {
     let strict = strict("$9::text");
+    let free =
+        format!("(l.record_version_number IS NULL OR l.record_version_number >= {})", Rvn::TICKET);
+    let leave = format!("waiters = {}", without("$3::int8[]"));
     format!(
         "WITH {strict}, \
          seen AS MATERIALIZED (SELECT record_version_number AS rvn, owner, lease_ms, data, fencing_token \
@@ -99,11 +104,10 @@ fn acquire(locks: &str, next_token: &str) -> String {
            WHERE NOT EXISTS (SELECT FROM seen WHERE NOT (rvn IS NULL OR rvn IS NOT DISTINCT FROM $2::int8 \
              OR rvn = ANY($3::int8[]))) \
            ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name, record_version_number = $4::int8, \
-             owner = $5::text, lease_ms = $6::int8, waiter = NULL, \
+             owner = $5::text, lease_ms = $6::int8, {leave}, \
              fencing_token = CASE WHEN l.record_version_number = $4::int8 AND l.fencing_token IS NOT NULL \
                THEN l.fencing_token ELSE greatest({next_token}, l.fencing_token + 1) END, \
-             data = CASE WHEN $7::bool OR (l.record_version_number IS NULL AND l.data IS NULL) \
-               THEN $8::bytea ELSE l.data END \
+             data = CASE WHEN $7::bool OR (l.data IS NULL AND {free}) THEN $8::bytea ELSE l.data END \
            WHERE l.record_version_number IS NULL OR l.record_version_number IS NOT DISTINCT FROM $2::int8 \
              OR l.record_version_number = ANY($3::int8[]) \
            RETURNING record_version_number, owner, lease_ms, data, fencing_token) \
@@ -114,12 +118,22 @@ fn acquire(locks: &str, next_token: &str) -> String {
     )
 }
 
-/// Tells whoever has marked the row, and nobody otherwise: a notification costs every commit beside it. True for
-/// each row.
+/// The line without these tickets, which are seldom there.
+fn without(tickets: &str) -> String {
+    format!(
+        "CASE WHEN l.waiters && {tickets} THEN ARRAY(SELECT w.ticket FROM unnest(l.waiters) WITH ORDINALITY AS w(ticket, n) \
+         WHERE w.ticket <> ALL({tickets}) ORDER BY w.n) ELSE l.waiters END"
+    )
+}
+
+/// Tells whom the row has been handed over to, and nobody if it is free: a notification costs every commit beside
+/// it. True for each row.
 fn tell(table: &Table) -> String {
     let channel = literal(table.name());
     format!(
-        "CASE WHEN l.waiter IS NULL THEN true ELSE pg_notify({channel}, l.waiter || ' ' || l.name) IS NOT NULL END"
+        "CASE WHEN l.record_version_number >= {} \
+         THEN pg_notify({channel}, l.record_version_number || ' ' || l.name) IS NOT NULL ELSE true END",
+        Rvn::TICKET
     )
 }
 
@@ -130,21 +144,41 @@ fn listen(table: &Table) -> String {
 
 fn release(locks: &str, tell: &str) -> String {
     let strict = strict("$4::text");
+    let rest = without("$2::int8[]");
     format!(
-        "WITH {strict}, freed AS (UPDATE {locks} AS l SET record_version_number = NULL, \
+        "WITH {strict}, freed AS (UPDATE {locks} AS l SET \
+           record_version_number = CASE WHEN l.record_version_number = ANY($2::int8[]) THEN l.waiters[1] \
+             ELSE l.record_version_number END, \
+           waiters = CASE WHEN l.record_version_number = ANY($2::int8[]) THEN l.waiters[2:] ELSE {rest} END, \
            data = CASE WHEN $3::bool THEN l.data END FROM strict \
-           WHERE l.name = $1::text AND l.record_version_number = ANY($2::int8[]) RETURNING l.*) \
+           WHERE l.name = $1::text AND (l.record_version_number = ANY($2::int8[]) OR l.waiters && $2::int8[]) \
+           RETURNING l.*) \
          SELECT l.fencing_token FROM freed AS l WHERE {tell}"
     )
 }
 
-/// One mark for each grant: whoever comes later looks at the row.
-fn mark(locks: &str) -> String {
+/// Reads for one who waits, in one index look-up and without a lock.
+fn look(locks: &str) -> String {
+    format!("SELECT {ENTRY}, {PLACE} FROM {locks} AS l WHERE l.name = $1::text")
+}
+
+/// Whoever finds the row fit to line up at and yet has not done so has waited for it while it changed: what it saw
+/// first is no answer.
+fn line_up(locks: &str) -> String {
     let strict = strict("$4::text");
+    let fits = format!(
+        "l.record_version_number >= {} AND l.record_version_number <> ALL($2::int8[]) \
+         AND cardinality(coalesce(l.waiters, '{{}}')) < {} AND NOT coalesce(l.waiters, '{{}}') && $2::int8[]",
+        Rvn::MARK,
+        LineUp::LONGEST
+    );
     format!(
-        "WITH {strict} UPDATE {locks} AS l SET waiter = $3::int8 FROM strict \
-         WHERE l.name = $1::text AND l.record_version_number = $2::int8 AND l.waiter IS NULL \
-         RETURNING l.fencing_token"
+        "WITH {strict}, seen AS MATERIALIZED (SELECT l.* FROM {locks} AS l WHERE l.name = $1::text), \
+         joined AS (UPDATE {locks} AS l SET waiters = array_append(l.waiters, $3::int8) FROM strict \
+           WHERE l.name = $1::text AND {fits} RETURNING l.*) \
+         SELECT {ENTRY}, {PLACE} FROM joined AS l \
+         UNION ALL SELECT {ENTRY}, {PLACE} FROM seen AS l \
+           WHERE NOT EXISTS (SELECT FROM joined) AND ({fits}) IS NOT TRUE"
     )
 }
 
@@ -179,21 +213,27 @@ fn amend(locks: &str) -> String {
     )
 }
 
-/// The mark counts: a Go client leaves the token of the grant before it in the row.
+/// The number counts: a Go client, and one to whom the lock is handed over, leave the token of the grant before
+/// them in the row.
 fn evict(locks: &str, tell: &str) -> String {
     let strict = strict("$3::text");
     format!(
-        "WITH {strict}, freed AS (UPDATE {locks} AS l SET record_version_number = NULL FROM strict \
-           WHERE l.name = $1::text AND l.fencing_token = $2::int8 AND l.record_version_number >= {} \
-           RETURNING l.*) \
-         SELECT {ENTRY} FROM freed AS l WHERE {tell}",
-        Rvn::MARK
+        "WITH {strict}, freed AS (UPDATE {locks} AS l SET record_version_number = l.waiters[1], waiters = l.waiters[2:] \
+           FROM strict WHERE l.name = $1::text AND l.fencing_token = $2::int8 \
+           AND l.record_version_number >= {} AND l.record_version_number < {} RETURNING l.*) \
+         SELECT l.name::text, NULL::int8, l.owner::text, l.lease_ms, l.data, l.fencing_token FROM freed AS l WHERE {tell}",
+        Rvn::MARK,
+        Rvn::TICKET
     )
 }
 
 /// The columns of a row that somebody asked to read.
 const ENTRY: &str =
     "l.name::text, l.record_version_number, l.owner::text, l.lease_ms, l.data, l.fencing_token";
+
+/// The place of the tickets `$2` in its line.
+const PLACE: &str = "CASE WHEN cardinality(l.waiters) > 0 THEN coalesce((SELECT min(w.n) \
+    FROM unnest(l.waiters) WITH ORDINALITY AS w(ticket, n) WHERE w.ticket = ANY($2::int8[])), 0) END";
 
 fn read(locks: &str, condition: &str, order: &str) -> String {
     format!("SELECT {ENTRY} FROM {locks} AS l WHERE {condition}{order}")

@@ -19,16 +19,18 @@ use crate::value::Param;
 pub enum Statement {
     /// Grants a free row, one that shows the number seen, or one that shows a number of ours.
     Acquire(Acquire),
-    /// Frees a row that shows a number of ours.
+    /// Frees a row that shows a number of ours, or hands it over to the first in its line.
     Release(Release),
     /// Writes new numbers into rows that show a number of ours.
     Renew(Renew),
     /// Renews one lock with another lease or other data.
     Amend(Amend),
-    /// Frees a row that stands under a certain token: an operator's release.
+    /// Releases a row that stands under a certain token whoever holds it, for an operator.
     Evict(Evict),
-    /// Marks a row as waited for, so that its release is told.
-    Mark(Mark),
+    /// Looks at a row, and whether one of ours waits in its line.
+    Look(Look),
+    /// Does so, and has one of ours wait in line from now on.
+    LineUp(LineUp),
     /// Has this session told of releases.
     Listen,
     /// Reads rows.
@@ -89,7 +91,11 @@ pub struct Content {
     pub replace: bool,
 }
 
-/// Frees a lock. Answers one row, with the token, if the row showed one of the numbers.
+/// Frees a lock. Answers one row, with the token, if the row showed one of the numbers, or one waited in its line:
+/// they leave the line, too.
+///
+/// If somebody waits in line, the row is not free then but shows the first one's ticket, and the table's channel is
+/// notified of the ticket and the name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
 pub struct Release {
@@ -172,8 +178,8 @@ pub struct Amend {
     pub lock_timeout: Duration,
 }
 
-/// Frees a lock whoever holds it. Answers the row as [`Read`] does, if one of this library held it under this
-/// token; owner, data and token stay.
+/// Frees a lock whoever holds it, as [`Release`] does. Answers the row as [`Read`] does, free, if one of this library
+/// held it under this token; owner, data and token stay.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
 pub struct Evict {
@@ -185,19 +191,36 @@ pub struct Evict {
     pub lock_timeout: Duration,
 }
 
-/// Marks a row as waited for. Answers one row, with the token, if it showed the number and no other mark: its
-/// release then notifies the table's channel, with the mark and the name. The next grant takes the mark away.
+/// Looks at a row for one who waits. Answers the row as [`Read`] does, and the place in line: nothing if nobody waits
+/// there, 0 if only others do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
-pub struct Mark {
+pub struct Look {
     /// Which.
     pub name: LockName,
-    /// The number seen.
-    pub seen: Rvn,
-    /// The mark.
-    pub waiter: i64,
+    /// Every number of ours that may stand in the row, or wait in its line.
+    pub mine: Vec<Rvn>,
+}
+
+/// Puts a ticket at the end of a row's line, unless a number of ours is there or in the row, nobody of this library
+/// holds it, or [`LineUp::LONGEST`] wait already: then nothing is written. Answers as [`Look`] does; nothing if all that
+/// has changed meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the fields are the statement's parameters")]
+pub struct LineUp {
+    /// Which.
+    pub name: LockName,
+    /// Every number of ours that may stand in the row, or wait in its line, the new ticket included.
+    pub mine: Vec<Rvn>,
+    /// The ticket to put there.
+    pub ticket: Rvn,
     /// How long to wait for a locked row.
     pub lock_timeout: Duration,
+}
+
+impl LineUp {
+    /// How many may wait in one line; whoever comes later looks from time to time.
+    pub const LONGEST: usize = 100;
 }
 
 /// Reads rows: name, number, owner, lease in milliseconds, data and token of each.
@@ -233,7 +256,8 @@ impl Statement {
             Self::Renew(renew) => Query { text: &sql.renew, params: renew.params() },
             Self::Amend(amend) => Query { text: &sql.amend, params: amend.params() },
             Self::Evict(evict) => Query { text: &sql.evict, params: evict.params() },
-            Self::Mark(mark) => Query { text: &sql.mark, params: mark.params() },
+            Self::Look(look) => Query { text: &sql.look, params: look.params() },
+            Self::LineUp(line_up) => Query { text: &sql.line_up, params: line_up.params() },
             Self::Listen => Query { text: &sql.listen, params: vec![] },
             Self::Read(Read::One(name)) => {
                 Query { text: &sql.read_one, params: vec![Param::Text(name.as_str().into())] }
@@ -313,11 +337,16 @@ impl Evict {
     }
 }
 
-impl Mark {
+impl Look {
     fn params(&self) -> Vec<Param> {
-        let (seen, waiter) =
-            (Param::Int8(Some(self.seen.as_i64())), Param::Int8(Some(self.waiter)));
-        vec![text(&self.name), seen, waiter, timeout(self.lock_timeout)]
+        vec![text(&self.name), numbers(&self.mine)]
+    }
+}
+
+impl LineUp {
+    fn params(&self) -> Vec<Param> {
+        let ticket = Param::Int8(Some(self.ticket.as_i64()));
+        vec![text(&self.name), numbers(&self.mine), ticket, timeout(self.lock_timeout)]
     }
 }
 
@@ -435,10 +464,21 @@ mod tests {
             params(&Statement::Evict(evict)),
             [Param::Text("a".into()), int(9), Param::Text("2000ms".into())]
         );
-        let mark = Mark { name, seen: Rvn::new(1), waiter: 5, lock_timeout: span(2_000) };
+        let mine = numbered(&[4, 5]);
+        let look = Look { name: name.clone(), mine: mine.clone() };
         assert_eq!(
-            params(&Statement::Mark(mark)),
-            [Param::Text("a".into()), int(1), int(5), Param::Text("2000ms".into())]
+            params(&Statement::Look(look)),
+            [Param::Text("a".into()), Param::Int8Array(vec![4, 5])]
+        );
+        let line_up = LineUp { name, mine, ticket: Rvn::new(5), lock_timeout: span(2_000) };
+        assert_eq!(
+            params(&Statement::LineUp(line_up)),
+            [
+                Param::Text("a".into()),
+                Param::Int8Array(vec![4, 5]),
+                int(5),
+                Param::Text("2000ms".into())
+            ]
         );
     }
 

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Answer, Client, Config, Content, Event, Evict, Identity, Instant, LockName,
-    Mark, Outcome, Output, Owner, Param, Problem, Question, Read, Release, Renew, Renewal, Row,
-    Rvn, Sql, Statement, Table, Token as Fence, Value,
+    Acquire, Amend, Answer, Client, Config, Content, Event, Evict, Identity, Instant, LineUp,
+    LockName, Look, Outcome, Output, Owner, Param, Problem, Question, Read, Release, Renew,
+    Renewal, Row, Rvn, Sql, Statement, Table, Token as Fence, Value,
 };
 
 use crate::lexer::{self, Strings, Token};
@@ -198,7 +198,8 @@ fn statements(name: &LockName) -> Vec<Statement> {
             lock_timeout,
         }),
         Statement::Evict(Evict { name: name(), token: Fence::new(1), lock_timeout }),
-        Statement::Mark(Mark { name: name(), seen: rvn, waiter: 1, lock_timeout }),
+        Statement::Look(Look { name: name(), mine: mine() }),
+        Statement::LineUp(LineUp { name: name(), mine: mine(), ticket: rvn, lock_timeout }),
         Statement::Read(Read::One(name())),
         Statement::Read(Read::All { prefix: name().as_str().into() }),
         Statement::Listen,

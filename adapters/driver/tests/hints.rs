@@ -71,7 +71,7 @@ fn a_waiter_has_the_lock_as_soon_as_it_is_released() {
     let held = bench.hold("a");
     assert!(!listens(&bench.world), "nobody waits");
     let waited = bench.wait_for("a");
-    assert!(bench.world.is_marked("a"));
+    assert!(bench.world.has_line("a"));
     bench.release(held);
     assert!(waited.borrow().as_ref().is_some_and(|lock| lock.is_held()));
 }
@@ -134,7 +134,7 @@ fn a_blocked_waiter_has_the_lock_as_soon_as_it_is_released() {
     let held = holder.acquire("a").unwrap();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire("a"));
-        wait_until(|| world.is_marked("a"));
+        wait_until(|| world.has_line("a"));
         held.release().unwrap();
         assert!(waiting.join().unwrap().unwrap().is_held());
     });
@@ -151,9 +151,9 @@ fn a_blocked_waiter_without_hints_does_not_listen() {
     let held = holder.acquire("a").unwrap();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waiter.acquire("a"));
-        wait_until(|| world.log().iter().any(|sent| matches!(sent, Statement::Read(_))));
+        wait_until(|| world.log().iter().any(|sent| matches!(sent, Statement::Look(_))));
         held.release().unwrap();
         assert!(waiting.join().unwrap().is_ok());
     });
-    assert!(!listens(&world) && !world.is_marked("a"));
+    assert!(!listens(&world) && !world.has_line("a"));
 }

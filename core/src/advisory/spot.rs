@@ -361,7 +361,7 @@ impl Spot {
 
     /// Whoever waits leaves the bell ringing; there is no use in it while no notification is heard.
     fn with_bell(&self, errand: Errand, context: &Context<'_>) -> Errand {
-        let rings = self.bell == Side::Held || context.mark.is_some() && self.wants_bell();
+        let rings = self.bell == Side::Held || context.hears && self.wants_bell();
         match errand {
             Errand::Try(mode) if rings => Errand::Ring(mode),
             Errand::Try(_)

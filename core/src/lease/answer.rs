@@ -20,6 +20,22 @@ pub(crate) struct Snapshot {
     pub(crate) token: Option<Token>,
 }
 
+/// Who waits in a row's line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Line {
+    #[default]
+    Empty,
+    OfOthers,
+    Ours,
+}
+
+impl Snapshot {
+    /// The row without what it tells of its last holder.
+    pub(crate) fn of_nobody(self) -> Self {
+        Self { owner: None, lease: None, token: None, ..self }
+    }
+}
+
 /// The answer to an acquire: whether it was granted, and the row; `None` if the row came or went
 /// meanwhile.
 pub(crate) fn grant(rows: Vec<Row>) -> Result<Option<(bool, Snapshot)>, Unreadable> {
@@ -31,14 +47,23 @@ pub(crate) fn grant(rows: Vec<Row>) -> Result<Option<(bool, Snapshot)>, Unreadab
     }
 }
 
-/// The answer to a look at one row; `None` if there is none.
-pub(crate) fn look(rows: Vec<Row>) -> Result<Option<Snapshot>, Unreadable> {
-    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+/// The answer to a look at one row, or to lining up there; `None` if there is none.
+pub(crate) fn look(rows: Vec<Row>) -> Result<Option<(Snapshot, Line)>, Unreadable> {
+    let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+    let line = line(&row.0.pop().ok_or(Unreadable)?)?;
     let mut values = row.0.into_iter();
     match values.next() {
-        Some(Value::Text(_)) => snapshot(values).map(Some),
+        Some(Value::Text(_)) => snapshot(values).map(|row| Some((row, line))),
         _ => Err(Unreadable),
     }
+}
+
+fn line(place: &Value) -> Result<Line, Unreadable> {
+    Ok(match number(place)? {
+        None => Line::Empty,
+        Some(0) => Line::OfOthers,
+        Some(_) => Line::Ours,
+    })
 }
 
 /// A row that somebody asked to read.
@@ -60,7 +85,7 @@ pub(crate) fn renewal(row: Row) -> Option<(String, RenewalVerdict, Option<Durati
     }
 }
 
-/// The answer to a release or a mark: whether the row was freed, or marked.
+/// The answer to a release: whether the row was freed.
 pub(crate) fn done(rows: &[Row]) -> Result<bool, Unreadable> {
     match rows.first().map(|row| row.0.as_slice()) {
         None => Ok(false),

@@ -1,12 +1,13 @@
 //! A row that is not ours as far as we know: what to ask of it, and what its answers mean.
 //!
 //! An acquire whose outcome is unknown leaves its number behind; the next one accepts it, so that
-//! what was granted unknowingly is found.
+//! what was granted unknowingly is found. So does a ticket that waits in the row's line: who accepts it has the
+//! lock when it is handed over.
 
 use alloc::vec::Vec;
 use core::mem;
 
-use super::answer::{self, Snapshot};
+use super::answer::{self, Line, Snapshot};
 use super::giving_back::GivingBack;
 use super::held::Granted;
 use super::sighting::Sighting;
@@ -17,7 +18,7 @@ use crate::context::Context;
 use crate::identity::Rvn;
 use crate::name::LockName;
 use crate::output::{CommandId, LockId};
-use crate::statement::{Acquire, Content, Mark, Read, Statement};
+use crate::statement::{Acquire, Content, LineUp, Look, Statement};
 use crate::time::Instant;
 use crate::value::Row;
 
@@ -37,7 +38,9 @@ pub(crate) struct Open {
     next: Instant,
     failures: u32,
     moves: u32,
-    /// The lock may have been released since it was asked for.
+    /// Who waits in line, as last seen.
+    line: Line,
+    /// The lock may have been handed over to us since it was asked for.
     hinted: bool,
 }
 
@@ -51,7 +54,9 @@ struct Sent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Asked {
     Look,
-    Mark,
+    LineUp {
+        ticket: Rvn,
+    },
     Acquire {
         on_behalf_of: LockId,
         number: Rvn,
@@ -67,17 +72,16 @@ pub(crate) enum Meaning {
     Granted(Granted, Snapshot),
     /// Somebody else holds it.
     HeldBy(Rvn, Snapshot),
-    /// Its release will be told; or else it has moved, or will be told to somebody else.
-    Marked(bool),
     /// It moved while we looked, or is free: to be asked again at once.
     Moved,
     /// The reply cannot be read; what it was to tell is unknown.
     Unreadable,
 }
 
-/// A reply, with when it was asked for.
+/// A reply, with when it was asked for, and whether that was to line up.
 pub(crate) struct Reply {
     pub(crate) asked_at: Instant,
+    pub(crate) lined_up: bool,
     pub(crate) meaning: Meaning,
 }
 
@@ -91,6 +95,7 @@ impl Open {
             next,
             failures: 0,
             moves: 0,
+            line: Line::Empty,
             hinted: false,
         }
     }
@@ -110,6 +115,9 @@ impl Open {
 
     /// Gives back what may be ours though nobody asks for it any more.
     pub(crate) fn give_back(&mut self, now: Instant) -> Option<GivingBack> {
+        if made(Bug::StaysInLine) {
+            self.mine.retain(|mine| !mine.is_ticket());
+        }
         let timing = self.timing.filter(|_| !self.mine.is_empty() && !made(Bug::M60))?;
         Some(GivingBack::abandoned(mem::take(&mut self.mine), timing, now))
     }
@@ -121,17 +129,17 @@ impl Open {
     /// Whom the acquire on its way is for.
     pub(crate) fn on_behalf_of(&self) -> Option<LockId> {
         match self.on_its_way.as_ref()?.asked {
-            Asked::Look | Asked::Mark => None,
+            Asked::Look | Asked::LineUp { .. } => None,
             Asked::Acquire { on_behalf_of, .. } => Some(on_behalf_of),
         }
     }
 
-    /// Looks at a row whose holder may still be alive, and marks it if that helps; otherwise asks for the lock.
+    /// Looks at a row whose holder may still be alive, or lines up there; otherwise asks for the lock.
     pub(crate) fn statement(
         &mut self,
         name: &LockName,
         head: &mut Waiter,
-        sighting: Option<&mut Sighting>,
+        sighting: Option<&Sighting>,
         command: CommandId,
         context: &mut Context<'_>,
     ) -> Statement {
@@ -145,7 +153,10 @@ impl Open {
         };
         let first = !mem::replace(&mut head.asked, true);
         let (asked, statement) = match watched.filter(|_| !first && !self.hinted) {
-            Some(sighting) => watch(name, head, sighting, context),
+            Some(sighting) if self.may_line_up(head, sighting, context) => {
+                self.line_up(name, head, context)
+            }
+            Some(_) => self.look(name),
             None => self.acquire(name, head, seen, context),
         };
         self.on_its_way = Some(Sent { command, at: context.now, asked });
@@ -161,10 +172,7 @@ impl Open {
     ) -> (Asked, Statement) {
         self.hinted = false;
         let number = context.numbers.draw();
-        if self.mine.len() == REMEMBERED {
-            self.mine.remove(0);
-        }
-        self.mine.push(number);
+        self.remember(number);
         self.timing = Some(head.timing);
         let request = &head.request;
         let timing = head.timing;
@@ -182,6 +190,55 @@ impl Open {
         (Asked::Acquire { on_behalf_of: head.lock, number, seen, timing, keep_data }, statement)
     }
 
+    /// Whether to wait in line: where the release will be heard of, or somebody else waits there, who would always be
+    /// served first.
+    pub(crate) fn may_line_up(
+        &self,
+        head: &Waiter,
+        sighting: &Sighting,
+        context: &Context<'_>,
+    ) -> bool {
+        let helps = match self.line {
+            Line::Empty => context.hears,
+            Line::OfOthers => true,
+            Line::Ours => false,
+        };
+        helps && head.waits_its_turn() && sighting.has_line()
+    }
+
+    fn line_up(
+        &mut self,
+        name: &LockName,
+        head: &Waiter,
+        context: &mut Context<'_>,
+    ) -> (Asked, Statement) {
+        let ticket = match self.mine.iter().rfind(|mine| mine.is_ticket()) {
+            Some(used) if made(Bug::OldTicket) => *used,
+            Some(_) | None => context.numbers.draw_ticket(),
+        };
+        self.remember(ticket);
+        let (name, mine, lock_timeout) =
+            (name.clone(), self.mine.clone(), head.timing.lock_timeout);
+        let line_up = LineUp { name, mine, ticket, lock_timeout };
+        (Asked::LineUp { ticket }, Statement::LineUp(line_up))
+    }
+
+    fn look(&self, name: &LockName) -> (Asked, Statement) {
+        let look = Look { name: name.clone(), mine: self.mine.clone() };
+        (Asked::Look, Statement::Look(look))
+    }
+
+    pub(crate) const fn waits_in_line(&self) -> bool {
+        matches!(self.line, Line::Ours)
+    }
+
+    fn remember(&mut self, number: Rvn) {
+        if self.mine.len() == REMEMBERED {
+            self.mine.remove(0);
+        }
+        self.mine.push(number);
+    }
+
     /// The statement on its way has no answer: it may have been applied, or may be yet.
     pub(crate) fn no_answer(&mut self) {
         self.on_its_way = None;
@@ -189,8 +246,11 @@ impl Open {
 
     /// The statement on its way was not applied.
     pub(crate) fn not_applied(&mut self) {
-        if let Some(Asked::Acquire { number, .. }) = self.on_its_way.take().map(|sent| sent.asked) {
-            self.forget(number);
+        match self.on_its_way.take().map(|sent| sent.asked) {
+            Some(Asked::Acquire { number, .. } | Asked::LineUp { ticket: number }) => {
+                self.forget(number);
+            }
+            Some(Asked::Look) | None => {}
         }
     }
 
@@ -229,24 +289,22 @@ impl Open {
         self.next = if self.hinted { context.now } else { next };
     }
 
-    /// The lock may have been released.
-    pub(crate) const fn hint(&mut self, now: Instant) {
-        self.hinted = true;
-        self.next = now;
+    /// The lock has been handed over to whoever drew the ticket.
+    pub(crate) fn hint(&mut self, ticket: Rvn, now: Instant) {
+        if self.mine.contains(&ticket) {
+            self.line = Line::Empty;
+            self.hinted = true;
+            self.next = now;
+        }
     }
 
     /// Reads the rows that the statement on its way has answered.
     pub(crate) fn read(&mut self, rows: Vec<Row>) -> Option<Reply> {
         let Sent { at, asked, .. } = self.on_its_way.take()?;
+        let lined_up = matches!(asked, Asked::LineUp { .. });
         let meaning = match asked {
-            Asked::Look => match answer::look(rows) {
-                Ok(row) => self.seen(row, None),
-                Err(answer::Unreadable) => Meaning::Unreadable,
-            },
-            Asked::Mark => match answer::done(&rows) {
-                Ok(marked) => Meaning::Marked(marked),
-                Err(answer::Unreadable) => Meaning::Unreadable,
-            },
+            Asked::Look => self.looked(rows, None),
+            Asked::LineUp { ticket } => self.looked(rows, Some(ticket)),
             Asked::Acquire { on_behalf_of, number, seen, timing, keep_data } => {
                 match answer::grant(rows) {
                     Ok(Some((true, row))) => {
@@ -260,7 +318,21 @@ impl Open {
                 }
             }
         };
-        Some(Reply { asked_at: at, meaning })
+        Some(Reply { asked_at: at, lined_up, meaning })
+    }
+
+    /// A look, or lining up with this ticket.
+    fn looked(&mut self, rows: Vec<Row>, ticket: Option<Rvn>) -> Meaning {
+        let (row, line) = match answer::look(rows) {
+            Ok(Some((row, line))) => (Some(row), line),
+            Ok(None) => (None, Line::Empty),
+            Err(answer::Unreadable) => return Meaning::Unreadable,
+        };
+        self.line = line;
+        if let Some(ticket) = ticket.filter(|_| line != Line::Ours) {
+            self.forget(ticket);
+        }
+        self.seen(row, None)
     }
 
     fn granted(
@@ -274,38 +346,22 @@ impl Open {
     ) -> Meaning {
         let Some(token) = row.token else { return Meaning::Unreadable };
         self.forget(number);
-        let unknown = mem::take(&mut self.mine);
+        let mut unknown = mem::take(&mut self.mine);
+        unknown.retain(|number| !number.is_ticket());
         Meaning::Granted(Granted { lock, number, unknown, sent, timing, keep_data, token }, row)
     }
 
-    /// A refusal, or a look. A row that fits the predicate of the statement itself has moved.
-    fn seen(&self, row: Option<Snapshot>, seen: Option<Rvn>) -> Meaning {
-        match row {
-            Some(row) => match row.rvn {
-                Some(rvn) if Some(rvn) != seen && !self.mine.contains(&rvn) => {
-                    Meaning::HeldBy(rvn, row)
-                }
-                Some(_) | None => Meaning::Moved,
-            },
-            None => Meaning::Moved,
+    /// A refusal, or a look. A row that fits the predicate of the statement itself has moved; a ticket of ours that
+    /// stands in it has left the line.
+    fn seen(&mut self, row: Option<Snapshot>, seen: Option<Rvn>) -> Meaning {
+        let Some(row) = row else { return Meaning::Moved };
+        match row.rvn {
+            Some(rvn) if self.mine.contains(&rvn) => {
+                self.line = Line::Empty;
+                Meaning::Moved
+            }
+            Some(rvn) if Some(rvn) != seen => Meaning::HeldBy(rvn, row),
+            Some(_) | None => Meaning::Moved,
         }
-    }
-}
-
-/// Looks at the row, or has its release told to whoever waits for it.
-fn watch(
-    name: &LockName,
-    head: &Waiter,
-    sighting: &mut Sighting,
-    context: &Context<'_>,
-) -> (Asked, Statement) {
-    let name = name.clone();
-    match context.mark.filter(|_| head.waits_its_turn() && sighting.may_be_marked()) {
-        Some(waiter) => {
-            sighting.try_to_mark();
-            let (seen, lock_timeout) = (sighting.rvn, head.timing.lock_timeout);
-            (Asked::Mark, Statement::Mark(Mark { name, seen, waiter, lock_timeout }))
-        }
-        None => (Asked::Look, Statement::Read(Read::One(name))),
     }
 }

@@ -26,6 +26,7 @@ use crate::config::Timing;
 use crate::context::Context;
 use crate::error::{Failure, ServerError};
 use crate::event::{Event, Holder};
+use crate::identity::Rvn;
 use crate::name::LockName;
 use crate::output::{CommandId, LockId, Outcome};
 use crate::request::Amendment;
@@ -273,7 +274,7 @@ impl Row {
         match &mut self.stage {
             Stage::Open(open) => {
                 let head = self.waiters.front_mut()?;
-                let sighting = self.sighting.as_mut();
+                let sighting = self.sighting.as_ref();
                 let statement = open.statement(&self.name, head, sighting, command, context);
                 Some((statement, head.timing.reply_deadline))
             }
@@ -317,10 +318,10 @@ impl Row {
         }
     }
 
-    /// The lock may have been released.
-    pub(crate) const fn hint(&mut self, now: Instant) {
+    /// The lock has been handed over to whoever drew the ticket.
+    pub(crate) fn hint(&mut self, ticket: Rvn, now: Instant) {
         if let Stage::Open(open) = &mut self.stage {
-            open.hint(now);
+            open.hint(ticket, now);
         }
     }
 

@@ -18,52 +18,30 @@ pub(crate) struct Sighting {
     lease: Option<Duration>,
     owner: Option<String>,
     token: Option<Token>,
-    mark: Mark,
-}
-
-/// Whether the row is marked as waited for, so that its release is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Mark {
-    No,
-    /// It was to be; what came of that is not known.
-    Tried,
-    Yes,
 }
 
 impl Sighting {
     /// Notes what a reply showed that was handled at `now`; what was noted before stands if nothing
     /// has changed.
     pub(crate) fn note(before: Option<Self>, rvn: Rvn, row: Snapshot, now: Instant) -> Self {
-        let Snapshot { lease, owner, token, .. } = row;
-        let mark = match &before {
-            Some(before) if before.token == token && before.mark == Mark::Yes => Mark::Yes,
-            // The number is the same, and yet it was not to be marked: it had been already.
-            Some(before) if before.rvn == rvn && before.mark == Mark::Tried => Mark::Yes,
-            Some(_) | None => Mark::No,
-        };
+        let Snapshot { lease, owner, token, .. } =
+            if rvn.is_ticket() { row.of_nobody() } else { row };
         let since = match before {
             Some(before) if before.rvn == rvn && before.lease == lease => before.since,
             Some(before) if made(Bug::M07) => before.since,
             Some(_) | None => now,
         };
-        Self { rvn, since, lease, owner, token, mark }
+        Self { rvn, since, lease, owner, token }
     }
 
-    /// Whether its release would be told if it were marked. A Go client tells nobody.
-    pub(crate) fn may_be_marked(&self) -> bool {
-        self.mark == Mark::No && self.rvn.is_marked()
+    /// Whether its release will tell those that wait in line. A Go client tells nobody.
+    pub(crate) const fn has_line(&self) -> bool {
+        self.rvn.is_marked()
     }
 
-    pub(crate) const fn is_marked(&self) -> bool {
-        matches!(self.mark, Mark::Yes)
-    }
-
-    pub(crate) const fn try_to_mark(&mut self) {
-        self.mark = Mark::Tried;
-    }
-
-    pub(crate) const fn marked(&mut self) {
-        self.mark = Mark::Yes;
+    /// Whether the lock has been handed over to somebody who has not come for it yet.
+    pub(crate) const fn is_handed_over(&self) -> bool {
+        self.rvn.is_ticket()
     }
 
     pub(crate) const fn since(&self) -> Instant {
@@ -80,10 +58,17 @@ impl Sighting {
     }
 
     /// How long the row must stay unchanged before a challenger of lease `own` takes it over: the lease
-    /// in the row. A marked row without one was edited by hand; the longest lease covers it.
+    /// in the row. A marked row without one was edited by hand; the longest lease covers it. Whom a lock is handed
+    /// over to holds nothing yet, and has had the time to look twice.
     fn dead_after(&self, own: Duration, config: &Config) -> Duration {
         if made(Bug::M08) {
             return own;
+        }
+        if self.is_handed_over() && made(Bug::ComesBetween) {
+            return Duration::ZERO;
+        }
+        if self.is_handed_over() && !made(Bug::KeptForEver) {
+            return config.hand_over();
         }
         match self.lease {
             Some(lease) if made(Bug::TwoLeases) => lease.saturating_mul(2),

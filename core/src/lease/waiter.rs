@@ -89,11 +89,13 @@ impl Waiter {
         let lock = self.lock;
         let holder = || sighting.holder(self.timing.lease, context.config, context.now);
         match self.request.wait {
-            Wait::Try => Some(Event::Busy { lock, holder: Some(holder()) }),
-            Wait::Probe if self.baseline.is_some_and(|seen| seen != sighting.rvn) => {
+            Wait::Try if !sighting.is_handed_over() => {
                 Some(Event::Busy { lock, holder: Some(holder()) })
             }
-            Wait::Probe => {
+            Wait::Try | Wait::Probe if self.baseline.is_some_and(|seen| seen != sighting.rvn) => {
+                Some(Event::Busy { lock, holder: Some(holder()) })
+            }
+            Wait::Try | Wait::Probe => {
                 self.baseline = Some(sighting.rvn);
                 self.give_up = Some(context.now.saturating_add(context.config.patience));
                 self.tell_holder(holder(), sighting, context);
@@ -107,7 +109,8 @@ impl Waiter {
     }
 
     fn tell_holder(&mut self, holder: Holder, sighting: &Sighting, context: &mut Context<'_>) {
-        if self.told.as_ref().is_some_and(|told| sighting.same_holder(told)) {
+        let known = self.told.as_ref().is_some_and(|told| sighting.same_holder(told));
+        if known || sighting.is_handed_over() {
             return;
         }
         self.told = Some(holder.clone());

@@ -5,7 +5,7 @@ use pglock_core::{
     QuestionId, Read, Row, ServerError, Severity, Statement, Value, Wait,
 };
 
-use crate::rig::{Door, Rig, acquire, error, failed, foreign, held_row, millis, name_of, secs};
+use crate::rig::{Door, Rig, acquire, entry_row, error, failed, foreign, millis, name_of, secs};
 
 fn get() -> Question {
     Question::Get(name_of("a"))
@@ -62,7 +62,7 @@ fn each_question_has_its_statement() {
 
 #[test]
 fn a_row_is_read_as_it_stands() {
-    let entries = entries_of(get(), vec![held_row(foreign(1), 7_000)]);
+    let entries = entries_of(get(), vec![entry_row(foreign(1), 7_000)]);
     let [entry] = &entries[..] else { panic!("{entries:?}") };
     assert_eq!((entry.name.as_str(), entry.rvn), ("a", Some(foreign(1))));
     assert_eq!((entry.owner.as_deref(), entry.lease), (Some("other"), Some(secs(7))));
@@ -86,7 +86,7 @@ fn a_row_of_another_program_is_read_too() {
 #[test]
 fn a_list_keeps_the_order_of_the_rows() {
     let row = |name: &str| {
-        let mut row = held_row(foreign(1), 7_000);
+        let mut row = entry_row(foreign(1), 7_000);
         row.0[0] = Value::Text(name.into());
         row
     };
@@ -161,13 +161,13 @@ fn what_cannot_be_seen_of_a_session_is_left_out() {
 
 #[test]
 fn unreadable_rows_are_told_as_such() {
-    let one_bad = vec![held_row(foreign(1), 7_000), Row(vec![])];
+    let one_bad = vec![entry_row(foreign(1), 7_000), Row(vec![])];
     assert_eq!(answer_to(get(), one_bad), Err(Failure::Undecodable));
     let held = || claim_row(true, Value::Null, Value::Null);
     let unknown_process = claim_row(false, Value::Text("x".into()), Value::Null);
     let mut too_large = held();
     too_large.0[0] = Value::Int8(i64::MAX);
-    for bad in [held_row(foreign(1), 7_000), unknown_process, too_large] {
+    for bad in [entry_row(foreign(1), 7_000), unknown_process, too_large] {
         let answer = answer_to(Question::AdvisoryHolders(1.into()), vec![held(), bad]);
         assert_eq!(answer, Err(Failure::Undecodable));
     }

@@ -42,7 +42,7 @@ fn a_client_whose_clock_is_set_back_does_the_same() {
     let usual = history(Duration::ZERO);
     assert!(usual.len() > 40, "{usual:#?}");
     for what in
-        ["Acquired", "Renew(", "Lost", "Listen", "Mark(", "Release(", "TimedOut", "Answered"]
+        ["Acquired", "Renew(", "Lost", "Listen", "LineUp(", "Release(", "TimedOut", "Answered"]
     {
         assert!(usual.iter().any(|line| line.contains(what)), "no {what}: {usual:#?}");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Command, Event, Holder, LockId, LockName, Read, Release, Renew, Request, Row, Rvn,
+    Acquire, Command, Event, Holder, LockId, LockName, Release, Renew, Request, Row, Rvn,
     Statement, Token, Value, Wait,
 };
 
@@ -24,7 +24,7 @@ impl Rig {
             if matches!(command.statement(), Statement::Acquire(_)) {
                 return command;
             }
-            assert_eq!(command.statement(), &Statement::Read(Read::One(name_of("a"))));
+            assert!(looks(&command));
             self.rows(&command, vec![held_row(rvn, lease_ms)]);
         }
     }
@@ -117,6 +117,10 @@ pub(crate) fn renew(command: &Command) -> &Renew {
     }
 }
 
+pub(crate) fn looks(command: &Command) -> bool {
+    matches!(command.statement(), Statement::Look(look) if look.name == name_of("a"))
+}
+
 fn int(number: i64) -> Value {
     Value::Int8(number)
 }
@@ -138,16 +142,34 @@ pub(crate) fn granted(command: &Command, token: i64) -> Row {
 
 /// The row of a refusal: held by somebody with this number and a lease of so many milliseconds.
 pub(crate) fn refused(rvn: Rvn, lease_ms: i64) -> Row {
-    let mut row = held_row(rvn, lease_ms);
-    row.0.remove(0);
-    row.0.insert(0, Value::Bool(false));
+    let mut row = entry_row(rvn, lease_ms);
+    row.0[0] = Value::Bool(false);
     row
 }
 
-/// A row that a look shows.
-pub(crate) fn held_row(rvn: Rvn, lease_ms: i64) -> Row {
+/// A row that somebody reads.
+pub(crate) fn entry_row(rvn: Rvn, lease_ms: i64) -> Row {
     let owner = Value::Text("other".into());
     Row(vec![Value::Text("a".into()), int(rvn.as_i64()), owner, int(lease_ms), Value::Null, int(9)])
+}
+
+/// A row that a look shows, in whose line nobody waits.
+pub(crate) fn held_row(rvn: Rvn, lease_ms: i64) -> Row {
+    let mut row = entry_row(rvn, lease_ms);
+    row.0.push(Value::Null);
+    row
+}
+
+/// One in whose line somebody waits; we do so in this place, unless it is 0.
+pub(crate) fn lined_up(rvn: Rvn, place: i64) -> Row {
+    let mut row = held_row(rvn, 20_000);
+    row.0[6] = int(place);
+    row
+}
+
+/// A ticket of ours that this client did not draw.
+pub(crate) fn foreign_ticket(number: i64) -> Rvn {
+    Rvn::new(Rvn::TICKET + number)
 }
 
 /// A refusal by a row that is free.

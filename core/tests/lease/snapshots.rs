@@ -5,13 +5,15 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use pglock_core::{
-    Amendment, Command, Evict, Mark, Output, Reason, Row, Sql, Statement, Table, Token, Value,
-    Wait, Wake,
+    Amendment, Command, Evict, LineUp, Look, Output, Reason, Row, Sql, Statement, Table, Token,
+    Value, Wait, Wake,
 };
 
 use crate::common::check;
 use crate::common::table::{Happening, Stage, check_transitions, fail};
-use crate::rig::{Rig, foreign, free, granted, held_row, name_of, refused, secs, verdict};
+use crate::rig::{
+    Rig, foreign, foreign_ticket, free, granted, held_row, name_of, refused, secs, verdict,
+};
 
 #[test]
 fn sql() {
@@ -24,8 +26,10 @@ fn sql() {
         commands.iter().map(|command| command.statement().clone()).collect();
     let evict = Evict { name: name_of("a"), token: Token::new(1), lock_timeout: secs(1) };
     statements.push(Statement::Evict(evict));
-    let (name, seen) = (name_of("a"), foreign(1));
-    statements.push(Statement::Mark(Mark { name, seen, waiter: 7, lock_timeout: secs(1) }));
+    let (name, ticket) = (name_of("a"), foreign_ticket(1));
+    let mine = vec![ticket];
+    statements.push(Statement::Look(Look { name: name.clone(), mine: mine.clone() }));
+    statements.push(Statement::LineUp(LineUp { name, mine, ticket, lock_timeout: secs(1) }));
     statements.push(Statement::Listen);
     statements.push(Statement::Read(pglock_core::Read::One(name_of("a"))));
     statements.push(Statement::Read(pglock_core::Read::All { prefix: "a".into() }));

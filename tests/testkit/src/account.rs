@@ -38,7 +38,7 @@ pub struct Account {
     pub entries: Vec<Entry>,
 }
 
-/// How wrong clocks may be, and how long rows of a Go client are watched. In nanoseconds.
+/// How wrong clocks may be, and how long rows are watched that show no lease. In nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct Bounds {
@@ -50,6 +50,8 @@ pub struct Bounds {
     pub foreign_lease: u64,
     /// How often it beats.
     pub foreign_heartbeat: u64,
+    /// How long a lock that was handed over is kept for whoever it is for.
+    pub hand_over: u64,
     /// Clients count on less than this, and are known to: what they believe proves nothing.
     pub breached: bool,
 }
@@ -228,8 +230,8 @@ pub enum Deed {
         /// Whether the data stays.
         keep_data: bool,
     },
-    /// A mark: somebody waits for the release.
-    Mark,
+    /// Somebody waits in the row's line.
+    LineUp,
     /// What no client does of its own accord.
     Other,
 }

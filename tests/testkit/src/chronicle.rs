@@ -190,7 +190,8 @@ impl Gist {
             Statement::Release(release) => one("release", &release.name),
             Statement::Amend(amend) => one("amend", &amend.name),
             Statement::Evict(evict) => one("evict", &evict.name),
-            Statement::Mark(mark) => one("mark", &mark.name),
+            Statement::Look(look) => one("look", &look.name),
+            Statement::LineUp(line_up) => one("line up", &line_up.name),
             Statement::Listen => Self { verb: "listen", names: Vec::new() },
             Statement::Read(Read::One(name)) => one("read", name),
             Statement::Renew(renew) => {
@@ -218,7 +219,7 @@ impl Written {
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        self.after.as_ref().is_some_and(|row| row.rvn.is_some())
+        self.after.as_ref().is_some_and(Record::is_held)
     }
 
     pub(crate) fn token(&self) -> Option<i64> {
@@ -234,6 +235,8 @@ pub(crate) fn shown(
 ) -> Option<(usize, Rvn)> {
     let asked = match statement {
         Statement::Acquire(acquire) => &acquire.name,
+        Statement::Look(look) => &look.name,
+        Statement::LineUp(line_up) => &line_up.name,
         Statement::Read(Read::One(name)) => name,
         Statement::Release(_)
         | Statement::Renew(_)
@@ -243,7 +246,6 @@ pub(crate) fn shown(
         | Statement::CreateTable
         | Statement::CheckTable
         | Statement::DropTable
-        | Statement::Mark(_)
         | Statement::Listen
         | Statement::AdvisoryHolders(_)
         | _ => return None,

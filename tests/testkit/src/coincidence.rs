@@ -64,6 +64,14 @@ coincidences! {
     TookOverPromptly,
     /// A client asked for a lock because it was told of its release.
     WokenByRelease,
+    /// A lock was handed over to the first of those that wait in line.
+    HandedOver,
+    /// Whoever a lock was handed over to came for it.
+    CameForIt,
+    /// A lock was taken over that somebody did not come for to whom it had been handed over.
+    NobodyCame,
+    /// A lock was handed on by whoever did not want it any more.
+    HandedOn,
     /// A row was refused because another client holds it.
     Refused,
     /// A row was refused because a Go client holds it.

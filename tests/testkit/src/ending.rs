@@ -1,6 +1,9 @@
 //! How a history ends: all is healed, everybody must be served within a bound, no row stays held when
 //! nobody asks, and every client shuts down.
 
+use pglock_core::{LockName, Rvn};
+
+use crate::Record;
 use crate::chronicle::Fact;
 use crate::oracle::{Careful, Verdict, broken};
 use crate::plan::{Scenario, nanos};
@@ -77,7 +80,8 @@ impl World {
     /// had turned away.
     pub(crate) fn check_nothing_stranded(&mut self) -> Verdict {
         for (index, name) in self.names.iter().enumerate() {
-            let held = self.server.row(name).is_some_and(|row| row.rvn.is_some());
+            let held = self.server.row(name).is_some_and(Record::is_held);
+            self.check_nobody_waits(index, name)?;
             let Some(grant) = self.oracle.ledger.current(index).filter(|_| held) else { continue };
             let fresh = grant.committed > self.healed_at && !grant.zombie;
             let could = |process: &Process| process.who == grant.who && !process.clock_ends;
@@ -104,6 +108,21 @@ impl World {
         }
         self.queue.plan(self.now + self.settling() * 2, Happening::ShutDownDeadline);
         Ok(())
+    }
+
+    /// No row's line keeps the ticket of a client that waits no more, and would be handed the lock.
+    fn check_nobody_waits(&self, index: usize, name: &LockName) -> Verdict {
+        let line = self.server.row(name).map_or(&[][..], |row| &row.waiters);
+        let owner = |ticket: &Rvn| self.oracle.ledger.waits_in_line(index, *ticket, self.healed_at);
+        let is_there = |who: &usize| {
+            self.processes.iter().any(|process| process.who == *who && !process.clock_ends)
+        };
+        match line.iter().filter_map(owner).find(is_there) {
+            Some(who) => {
+                stuck(format!("L3: w{who} stays in the line of row {name}, but waits no more"))
+            }
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn check_shut_down(&mut self) -> Verdict {

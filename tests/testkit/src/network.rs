@@ -377,8 +377,9 @@ pub(crate) fn lock_timeout(statement: &Statement) -> u64 {
         Statement::Release(release) => release.lock_timeout,
         Statement::Amend(amend) => amend.lock_timeout,
         Statement::Evict(evict) => evict.lock_timeout,
-        Statement::Mark(mark) => mark.lock_timeout,
+        Statement::LineUp(line_up) => line_up.lock_timeout,
         Statement::Renew(_)
+        | Statement::Look(_)
         | Statement::Read(_)
         | Statement::CreateTable
         | Statement::CheckTable

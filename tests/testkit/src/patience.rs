@@ -80,7 +80,8 @@ fn own(statement: &Statement) -> impl Iterator<Item = &LockName> {
         | Statement::CreateTable
         | Statement::CheckTable
         | Statement::DropTable
-        | Statement::Mark(_)
+        | Statement::Look(_)
+        | Statement::LineUp(_)
         | Statement::Listen
         | Statement::AdvisoryHolders(_)
         | _ => (None, &[]),

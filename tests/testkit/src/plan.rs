@@ -168,6 +168,7 @@ impl Plan {
             granularity: self.granularity,
             foreign_lease: nanos(self.config.foreign.lease),
             foreign_heartbeat: nanos(self.config.foreign.heartbeat),
+            hand_over: self.hand_over(),
             breached: self.breach,
         }
     }
@@ -197,7 +198,7 @@ impl Plan {
     /// How long it takes at most, once all is well, until a row that nobody writes any more is taken over:
     /// a poll until it is seen, its lease, and the round trips on the way there.
     ///
-    /// A look, or a mark before it, may be under way when the row is written, and when its lease has passed. Before the
+    /// A look, or lining up after it, may be under way when the row is written, and when its lease has passed. Before the
     /// next look, and the take-over, each other name may have a statement on the one session.
     pub(crate) fn latest_take_over(&self, lease: u64) -> u64 {
         self.latest_hand_over() + self.slowest(lease + self.granularity)
@@ -206,9 +207,13 @@ impl Plan {
     /// How long it takes at most, once all is well, until somebody has a free row who waits for it.
     pub(crate) fn latest_hand_over(&self) -> u64 {
         let seen = self.slowest(nanos(self.config.poll) + self.granularity);
-        let statements = if self.config.hints { 2 } else { 1 };
-        let round_trips = (4 + 2 * self.names as u64) * statements;
+        let round_trips = (4 + 2 * self.names as u64) * 2;
         seen + self.round_trip() * round_trips + self.granularity * 4
+    }
+
+    /// How long a lock that was handed over is kept for whoever it is for.
+    pub(crate) fn hand_over(&self) -> u64 {
+        nanos(self.config.poll.min(self.config.patience / 2) * 2)
     }
 
     /// Whether no reply is overdue once all is well, however short the lease it is about.

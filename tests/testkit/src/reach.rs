@@ -54,6 +54,15 @@ impl World {
                 let verdicts = rows.iter().filter_map(|row| row.0.get(1));
                 verdicts.filter_map(verdict).for_each(|which| met.met(which));
             }
+            (Statement::Release(_), Outcome::Rows(_)) => {
+                let after = changes.first().and_then(|change| change.after.as_ref());
+                let is_ticket = |row: Option<&Record>| row?.rvn.filter(|rvn| rvn.is_ticket());
+                match (is_ticket(before), is_ticket(after)) {
+                    (Some(own), other) if Some(own) != other => met.met(Coincidence::HandedOn),
+                    (None, Some(_)) => met.met(Coincidence::HandedOver),
+                    _ => {}
+                }
+            }
             (Statement::Amend(_), Outcome::Rows(_)) => {
                 let after = changes.first().and_then(|change| change.after.as_ref());
                 if let (Some(before), Some(after)) = (before, after)
@@ -136,6 +145,10 @@ fn acquired(acquire: &Acquire, before: Option<&Record>, values: &[Value]) -> Opt
         [Value::Bool(true), ..] => match before?.rvn {
             None => Some(Coincidence::Granted),
             Some(rvn) if rvn == acquire.new => None,
+            Some(rvn) if rvn.is_ticket() && Some(rvn) != acquire.seen => {
+                Some(Coincidence::CameForIt)
+            }
+            Some(rvn) if rvn.is_ticket() => Some(Coincidence::NobodyCame),
             Some(rvn) if Some(rvn) != acquire.seen => Some(Coincidence::LostGrantSettled),
             Some(rvn) if rvn.is_marked() => Some(Coincidence::TookOver),
             Some(_) => Some(Coincidence::TookOverFromGo),

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pglock_core::{
-    LockName, Outcome, Owner, Row, Rvn, ServerError, Severity, SqlState, Statement, Value,
+    Acquire, LineUp, LockName, Outcome, Owner, Row, Rvn, ServerError, Severity, SqlState,
+    Statement, Value,
 };
 
 use table::Table;
@@ -18,7 +19,7 @@ use table::Table;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the columns")]
 pub struct Record {
-    /// The record version number; `None` if nobody holds the lock.
+    /// The record version number; `None` if the lock is free.
     pub rvn: Option<Rvn>,
     /// The label of the holder, or of the last one.
     pub owner: Option<Owner>,
@@ -28,8 +29,16 @@ pub struct Record {
     pub data: Option<Arc<[u8]>>,
     /// The fencing token of the last grant.
     pub token: Option<i64>,
-    /// Whom its release is told to.
-    pub waiter: Option<i64>,
+    /// The tickets of those that wait in line.
+    pub waiters: Vec<Rvn>,
+}
+
+impl Record {
+    /// Whether somebody may hold the lock: it is neither free nor handed over to somebody who has not come for it yet.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.rvn.is_some_and(|rvn| !rvn.is_ticket())
+    }
 }
 
 /// A row that a statement wrote, also if it wrote what stood there before.
@@ -151,8 +160,23 @@ impl Server {
     /// the row and then finds another.
     #[must_use]
     pub fn begin(&self, statement: &Statement) -> Option<Record> {
-        let Statement::Acquire(acquire) = statement else { return None };
-        self.row(&acquire.name).cloned()
+        match statement {
+            Statement::Acquire(Acquire { name, .. }) | Statement::LineUp(LineUp { name, .. }) => {
+                self.row(name).cloned()
+            }
+            Statement::Release(_)
+            | Statement::Renew(_)
+            | Statement::Amend(_)
+            | Statement::Evict(_)
+            | Statement::Look(_)
+            | Statement::Read(_)
+            | Statement::CreateTable
+            | Statement::CheckTable
+            | Statement::DropTable
+            | Statement::Listen
+            | Statement::AdvisoryHolders(_)
+            | _ => None,
+        }
     }
 
     /// Runs a statement that began when the row was as `seen`.
@@ -177,7 +201,8 @@ impl Server {
             | Statement::Renew(_)
             | Statement::Amend(_)
             | Statement::Evict(_)
-            | Statement::Mark(_)
+            | Statement::Look(_)
+            | Statement::LineUp(_)
             | Statement::Read(_)
             | _ => {}
         }
@@ -197,7 +222,8 @@ impl Server {
             Statement::Renew(renew) => table.renew(renew, changes),
             Statement::Amend(amend) => table.amend(amend, changes),
             Statement::Evict(evict) => table.evict(evict, changes),
-            Statement::Mark(mark) => table.mark(mark, changes),
+            Statement::Look(look) => table.look(&look.name, &look.mine),
+            Statement::LineUp(line_up) => table.line_up(line_up, seen, changes),
             Statement::Read(read) => table.read(read),
             Statement::CreateTable
             | Statement::CheckTable
@@ -206,7 +232,9 @@ impl Server {
             | Statement::AdvisoryHolders(_)
             | _ => Vec::new(),
         };
-        self.notifications.extend(changes.iter().skip(before).filter_map(notification));
+        if matches!(statement, Statement::Release(_) | Statement::Evict(_)) {
+            self.notifications.extend(changes.iter().skip(before).filter_map(notification));
+        }
         Outcome::Rows(rows)
     }
 
@@ -224,13 +252,12 @@ impl Server {
                 let row = table.rows.get(&acquire.name);
                 (&acquire.name, row.is_some_and(|row| table.grants(acquire, row)))
             }
-            Statement::Release(release) => {
-                (&release.name, table.shows(&release.name, &release.mine))
-            }
+            Statement::Release(release) => (&release.name, table.is_left(release)),
             Statement::Amend(amend) => (&amend.name, table.shows(&amend.name, &amend.mine)),
             Statement::Evict(evict) => (&evict.name, table.stands_under(evict)),
-            Statement::Mark(mark) => (&mark.name, table.may_be_marked(mark)),
+            Statement::LineUp(line_up) => (&line_up.name, table.is_joined(line_up)),
             Statement::Renew(_)
+            | Statement::Look(_)
             | Statement::Read(_)
             | Statement::CreateTable
             | Statement::CheckTable
@@ -316,7 +343,7 @@ impl Server {
             ("owner", "character varying(255)"),
             ("fencing_token", "bigint"),
             ("lease_ms", "bigint"),
-            ("waiter", "bigint"),
+            ("waiters", "bigint[]"),
         ];
         let columns = columns.map(|(name, kind)| ("column", name, kind));
         let others = [("key", "name", ""), ("sequence", "_rvn", ""), ("sequence", "_token", "")];
@@ -326,15 +353,20 @@ impl Server {
     }
 }
 
-/// What a released row tells whoever has marked it.
+/// What a released row tells whom it has been handed over to.
 fn notification(change: &Change) -> Option<String> {
-    let held = change.before.as_ref().is_some_and(|row| row.rvn.is_some());
-    let free = change.after.as_ref().filter(|row| held && row.rvn.is_none())?;
-    free.waiter.map(|waiter| format!("{waiter} {}", change.name))
+    let ticket = change.after.as_ref()?.rvn.filter(|rvn| rvn.is_ticket())?;
+    Some(format!("{} {}", ticket.as_i64(), change.name))
 }
 
 fn writes(statement: &Statement) -> bool {
-    !matches!(statement, Statement::Read(_) | Statement::CheckTable | Statement::AdvisoryHolders(_))
+    !matches!(
+        statement,
+        Statement::Look(_)
+            | Statement::Read(_)
+            | Statement::CheckTable
+            | Statement::AdvisoryHolders(_)
+    )
 }
 
 /// The outcome of a statement that failed without ending its session.

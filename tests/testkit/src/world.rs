@@ -299,7 +299,8 @@ impl World {
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
-            | Statement::Mark(_)
+            | Statement::Look(_)
+            | Statement::LineUp(_)
             | Statement::Listen
             | Statement::AdvisoryHolders(_)
             | _ => Vec::new(),

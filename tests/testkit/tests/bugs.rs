@@ -35,9 +35,18 @@ const fn meant(bug: Bug) -> &'static [&'static str] {
         | Bug::M57 => &["O1"],
         // The challenger writes too early, or a row is written that must not be.
         Bug::M06 | Bug::M07 | Bug::M08 | Bug::M23 | Bug::M56 | Bug::M64 | Bug::M66 => &["O1", "O2"],
-        Bug::M09 | Bug::M10 | Bug::M11 | Bug::M34 | Bug::M35 | Bug::M36 | Bug::M37 | Bug::M61 => {
-            &["O2"]
-        }
+        Bug::M09
+        | Bug::M10
+        | Bug::M11
+        | Bug::M34
+        | Bug::M35
+        | Bug::M36
+        | Bug::M37
+        | Bug::M61
+        | Bug::OldTicket
+        | Bug::LinesUpInFront
+        | Bug::LastInLine
+        | Bug::ComesBetween => &["O2"],
         Bug::M19 | Bug::M21 | Bug::M22 => &["O4"],
         // Callers are told what is not so.
         Bug::M12 | Bug::M13 | Bug::M54 | Bug::M58 => &["O3"],
@@ -50,6 +59,8 @@ const fn meant(bug: Bug) -> &'static [&'static str] {
         | Bug::M68
         | Bug::TwoLeases
         | Bug::TwoPolls
+        | Bug::StaysInLine
+        | Bug::KeptForEver
         | Bug::M41 => &["O5"],
         Bug::M59 => &["O1", "O2", "O5"],
         _ => &[],

@@ -128,7 +128,7 @@ mod bugs {
     }
 
     /// What it takes to find the others.
-    const BEYOND: [(&[Bug], &str); 11] = [
+    const BEYOND: [(&[Bug], &str); 12] = [
         (
             &[
                 Bug::M47,
@@ -151,6 +151,17 @@ mod bugs {
         (&[Bug::M35, Bug::M36, Bug::M37], "data"),
         (&[Bug::M64], "a Go client"),
         (&[Bug::M67, Bug::M68], "two locks"),
+        (
+            &[
+                Bug::StaysInLine,
+                Bug::OldTicket,
+                Bug::LinesUpInFront,
+                Bug::LastInLine,
+                Bug::ComesBetween,
+                Bug::KeptForEver,
+            ],
+            "waiting in line",
+        ),
         (&[Bug::M54, Bug::M62], "a server that fails, or runs a statement twice"),
         (
             &[Bug::M13, Bug::M15, Bug::M60],

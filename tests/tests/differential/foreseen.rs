@@ -123,7 +123,8 @@ fn apart(action: &Action, changed: &BTreeSet<LockName>) -> Option<Action> {
         Action::Statement(Statement::Release(release)) => &release.name,
         Action::Statement(Statement::Amend(amend)) => &amend.name,
         Action::Statement(Statement::Evict(evict)) => &evict.name,
-        Action::Statement(Statement::Mark(mark)) => &mark.name,
+        Action::Statement(Statement::Look(look)) => &look.name,
+        Action::Statement(Statement::LineUp(line_up)) => &line_up.name,
         Action::Statement(Statement::Read(Read::One(name))) => name,
         Action::Statement(_) => return Some(action.clone()),
         Action::GoWrite(name)

@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, Evict, LockName, Mark, Owner, Release, Renew, Renewal, Rvn, Statement,
-    Token,
+    Acquire, Amend, Content, Evict, LineUp, LockName, Owner, Release, Renew, Renewal, Rvn,
+    Statement, Token,
 };
 use pglock_testkit::Server as Model;
 
@@ -22,6 +22,9 @@ const TRANSACTIONS: usize = 4;
 
 /// In how many ways four in a row may overlap by twos.
 const OVERLAPS: usize = 5;
+
+/// What makes a number a ticket.
+const TICKET: i64 = Rvn::TICKET - Rvn::MARK;
 
 /// Nobody is waited for that long.
 const LONG: Duration = Duration::from_secs(30);
@@ -114,19 +117,20 @@ fn pairs() -> impl Iterator<Item = (Action, Action)> {
 }
 
 /// What two clients, a Go client and an operator do. The first client's numbers are 1 and 2, the second
-/// one's 3 and 4.
+/// one's 3 and 4, and ticket 7; ticket 8 is somebody else's.
 fn actions() -> Vec<Action> {
     let ours = [
         acquire("first", None, &[1], content("first", false)),
         acquire("first", Some(3), &[1, 2], Content::default()),
-        acquire("second", Some(1), &[3], content("second", true)),
+        acquire("second", Some(1), &[TICKET + 7, 3], content("second", true)),
         renew(&[1, 2]),
         renew(&[3, 4]),
         amend(&[1, 2]),
         release(&[1, 2], false),
-        release(&[3, 4], true),
+        release(&[TICKET + 7, 3, 4], true),
         Statement::Evict(Evict { name: name(), token: Token::new(2), lock_timeout: LONG }),
-        Statement::Mark(Mark { name: name(), seen: number(1), waiter: 7, lock_timeout: LONG }),
+        line_up(7),
+        line_up(8),
     ];
     let others = [
         Action::GoWrite(name()),
@@ -171,6 +175,11 @@ fn amend(mine: &[i64]) -> Statement {
 fn release(mine: &[i64], keep_data: bool) -> Statement {
     let (mine, _) = numbers(mine);
     Statement::Release(Release { name: name(), mine, keep_data, lock_timeout: LONG })
+}
+
+fn line_up(ticket: i64) -> Statement {
+    let (mine, ticket) = numbers(&[TICKET + ticket]);
+    Statement::LineUp(LineUp { name: name(), mine, ticket, lock_timeout: LONG })
 }
 
 fn name() -> LockName {

@@ -1,8 +1,8 @@
 //! Mistakes of the model, made on purpose: a comparison with the server that does not see them proves nothing.
 
 use pglock_core::{
-    Acquire, LockName, Outcome, Read, RenewalVerdict, Row, Rvn, ServerError, SqlState, Statement,
-    Value,
+    Acquire, LockName, Look, Outcome, Read, RenewalVerdict, Row, Rvn, ServerError, SqlState,
+    Statement, Value,
 };
 use pglock_testkit::{Record, Server as Model};
 
@@ -185,26 +185,77 @@ const MUTANTS: &[(&str, Spoil)] = &[
             done.model.edit(&evict.name, |row| row.rvn = None);
         }
     }),
-    ("a mark takes another's place", |done| {
-        let Action::Statement(Statement::Mark(mark)) = done.action else { return };
-        if done.before.row(&mark.name).is_some_and(|row| row.rvn == Some(mark.seen))
+    ("an eviction frees what was handed over to another", |done| {
+        let Action::Statement(Statement::Evict(evict)) = done.action else { return };
+        let token = evict.token.as_i64();
+        if done
+            .before
+            .row(&evict.name)
+            .is_some_and(|row| row.token == Some(token) && !row.is_held())
             && !done.has_failed()
         {
-            done.model.edit(&mark.name, |row| row.waiter = Some(mark.waiter));
+            done.model.edit(&evict.name, |row| row.rvn = None);
         }
     }),
-    ("a mark compares no number", |done| {
-        let Action::Statement(Statement::Mark(mark)) = done.action else { return };
-        if done.before.row(&mark.name).is_some_and(|row| row.waiter.is_none()) && !done.has_failed()
+    ("who lines up stands in front", |done| {
+        let Action::Statement(Statement::LineUp(line_up)) = done.action else { return };
+        if done.has_rows() {
+            done.model.edit(&line_up.name, |row| row.waiters.rotate_right(1));
+        }
+    }),
+    ("one lines up twice", |done| {
+        let Action::Statement(Statement::LineUp(line_up)) = done.action else { return };
+        if done.before.row(&line_up.name).is_some_and(|row| row.waiters.contains(&line_up.ticket)) {
+            done.model.edit(&line_up.name, |row| row.waiters.push(line_up.ticket));
+        }
+    }),
+    ("one lines up at a row that a Go client holds", |done| {
+        let Action::Statement(Statement::LineUp(line_up)) = done.action else { return };
+        let row = done.before.row(&line_up.name);
+        if row.is_some_and(|row| row.rvn.is_some_and(|rvn| !rvn.is_marked())) && done.has_rows() {
+            done.model.edit(&line_up.name, |row| row.waiters.push(line_up.ticket));
+        }
+    }),
+    ("who finds another row after a wait is answered what it began with", |done| {
+        let Action::Statement(Statement::LineUp(line_up)) = done.action else { return };
+        if let (Some(Outcome::Rows(rows)), false) = (done.as_it_began(), done.has_rows())
+            && !done.has_failed()
+            && done.model.row(&line_up.name) == done.before.row(&line_up.name)
         {
-            done.model.edit(&mark.name, |row| row.waiter = Some(mark.waiter));
+            done.outcome = Outcome::Rows(rows);
         }
     }),
-    ("a grant leaves the mark", |done| {
-        done.after_grant(|_, before, row| row.waiter = before.waiter);
+    ("nobody has a place in line", |done| {
+        if let Action::Statement(Statement::Look(_) | Statement::LineUp(_)) = done.action {
+            done.each_value(6, |place| *place = Value::Null);
+        }
     }),
-    ("a release takes the mark away", |done| {
-        done.after_release(|_, row| row.waiter = None);
+    ("a grant leaves its ticket in line", |done| {
+        done.after_grant(|_, before, row| row.waiters.clone_from(&before.waiters));
+    }),
+    ("a grant leaves the line to nobody", |done| {
+        done.after_grant(|_, _, row| row.waiters.clear());
+    }),
+    ("a release does not hand over", |done| {
+        done.after_release(|before, row| {
+            if before.rvn != row.rvn {
+                row.rvn = None;
+            }
+        });
+    }),
+    ("a release hands over to the last in line", |done| {
+        done.after_release(|before, row| {
+            if before.rvn != row.rvn {
+                row.rvn = before.waiters.last().copied();
+            }
+        });
+    }),
+    ("a release leaves its tickets in line", |done| {
+        done.after_release(|before, row| {
+            if before.rvn == row.rvn {
+                row.waiters.clone_from(&before.waiters);
+            }
+        });
     }),
     ("a release tells nobody", |done| {
         let Action::Statement(Statement::Release(_)) = done.action else { return };
@@ -303,6 +354,13 @@ impl Done<'_> {
         let values = values.into_iter().skip(1);
         let row = std::iter::once(Value::Bool(granted)).chain(values).collect();
         self.outcome = Outcome::Rows(vec![row]);
+    }
+
+    /// What a look shows of the row as the action found it when it began.
+    fn as_it_began(&self) -> Option<Outcome> {
+        let Action::Statement(Statement::LineUp(line_up)) = self.action else { return None };
+        let look = Look { name: line_up.name.clone(), mine: line_up.mine.clone() };
+        Some(self.begun.clone().execute(&Statement::Look(look)))
     }
 
     fn verdicts(&self) -> impl Iterator<Item = &str> {

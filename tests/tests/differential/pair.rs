@@ -111,7 +111,7 @@ impl Pair {
         let everything = Statement::Read(Read::All { prefix: String::new() });
         let rows = self.watcher.run_prepared(&self.sql.query(&everything)).await;
         same("the rows", &self.model.execute(&everything), &rows)?;
-        same("the marks", &self.marks_on_the_model(), &self.marks_on_the_server().await)?;
+        same("the lines", &self.lines_on_the_model(), &self.lines_on_the_server().await)?;
         let (mut told, mut heard) = (self.model.take_notifications(), self.listener.heard().await);
         told.sort();
         heard.sort();
@@ -122,21 +122,21 @@ impl Pair {
         }
     }
 
-    /// Which rows are marked, and with what: nobody else reads it.
-    fn marks_on_the_model(&self) -> Outcome {
-        let row = |name: &str| {
-            let row = self.model.row(&LockName::new(name).ok()?)?;
-            Some(Row(vec![Value::Text(name.into()), Value::Int8(row.waiter?)]))
+    /// Who waits in the lines of all rows, in their order: no statement answers that.
+    fn lines_on_the_model(&self) -> Outcome {
+        let line = |name: &str| {
+            let row = LockName::new(name).ok().and_then(|name| self.model.row(&name));
+            let tickets = row.map_or(&[][..], |row| &row.waiters);
+            tickets.iter().map(|ticket| waiting(name, ticket.as_i64())).collect::<Vec<_>>()
         };
-        Outcome::Rows(NAMES.into_iter().filter_map(row).collect())
+        Outcome::Rows(NAMES.into_iter().flat_map(line).collect())
     }
 
-    async fn marks_on_the_server(&self) -> Outcome {
-        let text = "SELECT name::text, waiter FROM locks WHERE waiter IS NOT NULL ORDER BY name COLLATE \"C\"";
-        let marks = self.watcher.client().query(text, &[]).await.unwrap_or_default();
-        let row =
-            |row: &tokio_postgres::Row| Row(vec![Value::Text(row.get(0)), Value::Int8(row.get(1))]);
-        Outcome::Rows(marks.iter().map(row).collect())
+    async fn lines_on_the_server(&self) -> Outcome {
+        let text = "SELECT name::text, ticket FROM locks, unnest(waiters) WITH ORDINALITY AS w(ticket, n) \
+                    ORDER BY name COLLATE \"C\", n";
+        let lines = self.watcher.client().query(text, &[]).await.unwrap_or_default();
+        Outcome::Rows(lines.iter().map(|row| waiting(row.get(0), row.get(1))).collect())
     }
 
     async fn alone(&mut self, action: &Action) -> Result<(), String> {
@@ -255,11 +255,15 @@ fn patient(action: &Action) -> Action {
             Statement::Release(release) => release.lock_timeout = LONG,
             Statement::Amend(amend) => amend.lock_timeout = LONG,
             Statement::Evict(evict) => evict.lock_timeout = LONG,
-            Statement::Mark(mark) => mark.lock_timeout = LONG,
+            Statement::LineUp(line_up) => line_up.lock_timeout = LONG,
             _ => {}
         }
     }
     patient
+}
+
+fn waiting(name: &str, ticket: i64) -> Row {
+    Row(vec![Value::Text(name.into()), Value::Int8(ticket)])
 }
 
 /// Errors are compared by their codes.

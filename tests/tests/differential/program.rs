@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, Evict, LockName, Mark, Owner, Read, Release, Renew, Renewal, Rvn,
-    Statement, Token,
+    Acquire, Amend, Content, Evict, LineUp, LockName, Look, Owner, Read, Release, Renew, Renewal,
+    Rvn, Statement, Token,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -77,18 +77,20 @@ fn on_the_table() -> impl Strategy<Value = Action> {
 fn row_statement() -> impl Strategy<Value = Statement> {
     prop_oneof![
         6 => acquire(),
-        2 => release(),
+        3 => release(),
         3 => renew(),
         2 => amend(),
         2 => evict(),
-        3 => mark(),
+        4 => line_up(),
+        1 => look(),
         1 => name().prop_map(|name| Statement::Read(Read::One(name))),
     ]
 }
 
 fn acquire() -> impl Strategy<Value = Statement> {
     let content = (option::of(data()), any::<bool>());
-    (name(), option::of(number()), numbers(), owner(), lease(), content).prop_map(
+    let seen = prop_oneof![3 => number(), 1 => ticket()];
+    (name(), option::of(seen), numbers(), owner(), lease(), content).prop_map(
         |(name, seen, (new, mine), owner, lease, (data, replace))| {
             Statement::Acquire(Acquire {
                 name,
@@ -138,10 +140,17 @@ fn evict() -> impl Strategy<Value = Statement> {
     })
 }
 
-fn mark() -> impl Strategy<Value = Statement> {
-    (name(), number(), 1..3_i64).prop_map(|(name, seen, waiter)| {
-        Statement::Mark(Mark { name, seen, waiter, lock_timeout: Duration::from_millis(1) })
+fn line_up() -> impl Strategy<Value = Statement> {
+    (name(), ticket(), btree_set(ticket(), 0..2)).prop_map(|(name, ticket, mut mine)| {
+        mine.insert(ticket);
+        let (mine, lock_timeout) = (mine.into_iter().collect(), Duration::from_millis(1));
+        Statement::LineUp(LineUp { name, mine, ticket, lock_timeout })
     })
+}
+
+fn look() -> impl Strategy<Value = Statement> {
+    (name(), btree_set(ticket(), 0..3))
+        .prop_map(|(name, mine)| Statement::Look(Look { name, mine: mine.into_iter().collect() }))
 }
 
 fn name() -> impl Strategy<Value = LockName> {
@@ -168,9 +177,14 @@ fn number() -> impl Strategy<Value = Rvn> {
     (0..3_i64).prop_map(|number| Rvn::new(Rvn::MARK + number))
 }
 
+fn ticket() -> impl Strategy<Value = Rvn> {
+    (0..4_i64).prop_map(|number| Rvn::new(Rvn::TICKET + number))
+}
+
 /// A new number, and those of ours with it.
 fn numbers() -> impl Strategy<Value = (Rvn, Vec<Rvn>)> {
-    (number(), btree_set(number(), 0..2)).prop_map(|(new, mut mine)| {
+    let older = prop_oneof![1 => number(), 1 => ticket()];
+    (number(), btree_set(older, 0..3)).prop_map(|(new, mut mine)| {
         mine.insert(new);
         (new, mine.into_iter().collect())
     })

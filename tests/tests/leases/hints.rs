@@ -1,4 +1,4 @@
-//! Who waits is told of the release, and looks where it cannot be told.
+//! Who waits is told when the lock is handed over to it, and looks where it cannot be told.
 
 use std::time::Duration;
 
@@ -46,13 +46,14 @@ impl Watcher {
         self.0.ask(listening).await
     }
 
-    async fn marked(&self) -> usize {
-        let marked = self.0.ask("SELECT count(waiter) FROM locks").await;
-        marked.unwrap().parse().unwrap()
+    /// How many wait in line.
+    async fn waiting(&self) -> usize {
+        let waiting = self.0.ask("SELECT count(*) FROM locks, unnest(waiters)").await;
+        waiting.unwrap().parse().unwrap()
     }
 
-    async fn until_marked(&self, rows: usize) {
-        eventually("the rows are marked", async || self.marked().await == rows).await;
+    async fn until_waiting(&self, clients: usize) {
+        eventually("they wait in line", async || self.waiting().await == clients).await;
     }
 
     async fn cut_off(&self, process: &str) {
@@ -73,7 +74,7 @@ async fn a_waiter_is_told_of_the_release(adapter: Adapter) {
     for _ in 0..3 {
         let held = holder.acquire("a").await.unwrap();
         let waiting = wait_for(&waiter, "a");
-        watcher.until_marked(1).await;
+        watcher.until_waiting(1).await;
         held.release().await.unwrap();
         waiting.await.unwrap().unwrap().release().await.unwrap();
     }
@@ -84,7 +85,7 @@ async fn a_waiter_is_told_of_an_eviction(adapter: Adapter) {
     let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     let held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
-    watcher.until_marked(1).await;
+    watcher.until_waiting(1).await;
     waiter.evict("a", held.token()).await.unwrap().unwrap();
     assert!(waiting.await.unwrap().unwrap().is_held());
 }
@@ -98,7 +99,7 @@ async fn each_waiter_is_told_of_its_own_lock(adapter: Adapter) {
         held.push(holder.acquire(name).await.unwrap());
         waiting.push(wait_for(&waiter, name));
     }
-    watcher.until_marked(NAMES.len()).await;
+    watcher.until_waiting(NAMES.len()).await;
     held.into_iter().for_each(drop);
     for waiting in waiting {
         assert!(waiting.await.unwrap().unwrap().is_held());
@@ -114,8 +115,9 @@ async fn the_channel_has_the_name_of_the_table(adapter: Adapter) {
     let held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
     let watcher = database.connect().await;
-    let marked = "SELECT count(waiter) FROM \"Shop\".\"Lock's \"\"table\"\"\"";
-    eventually("the row is marked", async || watcher.ask(marked).await.unwrap() == "1").await;
+    let in_line = "SELECT cardinality(waiters) FROM \"Shop\".\"Lock's \"\"table\"\"\"";
+    eventually("it waits in line", async || watcher.ask(in_line).await.as_deref() == Some("1"))
+        .await;
     held.release().await.unwrap();
     assert!(waiting.await.unwrap().unwrap().is_held());
 }
@@ -141,7 +143,7 @@ async fn waits_without_listening(adapter: Adapter, database: &Database, waiter: 
         waiter.counters().await.unwrap().commands > before + 5
     })
     .await;
-    assert_eq!((watcher.listening().await, watcher.marked().await), (None, 0));
+    assert_eq!((watcher.listening().await, watcher.waiting().await), (None, 0));
     held.release().await.unwrap();
     assert!(waiting.await.unwrap().unwrap().is_held());
 }
@@ -151,7 +153,7 @@ async fn who_is_cut_off_listens_again(adapter: Adapter) {
     let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     let held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
-    watcher.until_marked(1).await;
+    watcher.until_waiting(1).await;
     let first = watcher.listening().await.unwrap();
     watcher.cut_off(&first).await;
     eventually("another one listens", async || {
@@ -174,7 +176,7 @@ async fn who_cannot_listen_looks(adapter: Adapter) {
     let waiter = adapter.locks_with(options().lease(ms(600_000)), &database).await;
     let held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
-    watcher.until_marked(1).await;
+    watcher.until_waiting(1).await;
     let first = watcher.listening().await.unwrap();
     allow(false);
     watcher.cut_off(&first).await;
@@ -193,7 +195,7 @@ async fn nobody_listens_after_a_shut_down(adapter: Adapter) {
     let (watcher, [holder, waiter]) = scene(adapter, &database).await;
     let _held = holder.acquire("a").await.unwrap();
     let waiting = wait_for(&waiter, "a");
-    watcher.until_marked(1).await;
+    watcher.until_waiting(1).await;
     waiter.shut_down().await;
     assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
     eventually("nobody listens", async || watcher.listening().await.is_none()).await;

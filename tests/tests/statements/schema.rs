@@ -36,7 +36,7 @@ pub(crate) const COMPLETE: [&str; 10] = [
     "column name character varying(255)",
     "column owner character varying(255)",
     "column record_version_number bigint",
-    "column waiter bigint",
+    "column waiters bigint[]",
     "key name",
     "sequence _rvn",
     "sequence _token",

@@ -129,10 +129,10 @@ impl World {
         server.row(&LockName::new(name).unwrap()).is_none_or(|row| row.rvn.is_none())
     }
 
-    /// Whether whoever waits for the lock is going to be told of its release.
-    pub(crate) fn is_marked(&self, name: &str) -> bool {
+    /// Whether somebody waits in line for the lock.
+    pub(crate) fn has_line(&self, name: &str) -> bool {
         let server = self.server.lock().unwrap();
-        server.row(&LockName::new(name).unwrap()).is_some_and(|row| row.waiter.is_some())
+        server.row(&LockName::new(name).unwrap()).is_some_and(|row| !row.waiters.is_empty())
     }
 
     /// From now on nobody who has begun to listen is told anything.

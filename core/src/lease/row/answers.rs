@@ -50,19 +50,8 @@ impl Row {
                 let noted_at = if made(Bug::M06) { reply.asked_at } else { context.now };
                 let sighting = Sighting::note(self.sighting.take(), rvn, row, noted_at);
                 self.show(&sighting, reply.asked_at, context);
-                self.watch(&mut open, &sighting, context);
+                self.watch(&mut open, &sighting, reply.lined_up, context);
                 self.sighting = Some(sighting);
-            }
-            Meaning::Marked(marked) => {
-                if let Some(mut sighting) = self.sighting.take() {
-                    if marked {
-                        sighting.marked();
-                        self.watch(&mut open, &sighting, context);
-                    } else {
-                        open.ask_at(context.now);
-                    }
-                    self.sighting = Some(sighting);
-                }
             }
             Meaning::Moved => {
                 self.sighting = None;
@@ -76,18 +65,24 @@ impl Row {
         self.open_or_give_back(open, context.now)
     }
 
-    /// The row is to be asked again: at once if it can be marked or somebody needs an answer now.
-    fn watch(&self, open: &mut Open, sighting: &Sighting, context: &mut Context<'_>) {
+    /// The row is to be asked again: at once if somebody may line up there who has not just tried to, or needs an
+    /// answer now.
+    fn watch(
+        &self,
+        open: &mut Open,
+        sighting: &Sighting,
+        has_tried: bool,
+        context: &mut Context<'_>,
+    ) {
         let head = self.waiters.front();
         let own = head.map_or(context.config.lease, |head| head.timing.lease);
         open.watch(sighting.dead_at(own, context.config), context);
-        if made(Bug::M41) && sighting.is_marked() {
+        if made(Bug::M41) && open.waits_in_line() {
             open.ask_at(Instant::END);
         }
-        let marks = context.mark.is_some() && sighting.may_be_marked();
-        if marks && head.is_some_and(Waiter::waits_its_turn)
-            || self.waiters.iter().any(Waiter::wants_an_answer_now)
-        {
+        let lines_up =
+            head.is_some_and(|head| !has_tried && open.may_line_up(head, sighting, context));
+        if lines_up || self.waiters.iter().any(Waiter::wants_an_answer_now) {
             open.ask_at(context.now);
         }
     }

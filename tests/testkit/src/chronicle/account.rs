@@ -122,9 +122,10 @@ pub(crate) fn deed(statement: &Statement) -> Deed {
         },
         Statement::Renew(_) => Deed::Renew,
         Statement::Amend(amend) => Deed::Amend { data: amend.data.clone() },
-        Statement::Mark(_) => Deed::Mark,
+        Statement::LineUp(_) => Deed::LineUp,
         Statement::Release(release) => Deed::Release { keep_data: release.keep_data },
         Statement::Evict(_)
+        | Statement::Look(_)
         | Statement::Read(_)
         | Statement::CreateTable
         | Statement::CheckTable

@@ -101,7 +101,8 @@ impl Books {
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
-            | Statement::Mark(_)
+            | Statement::Look(_)
+            | Statement::LineUp(_)
             | Statement::Listen
             | Statement::AdvisoryHolders(_)
             | _ => broken("S6", format!("{request} has changed the row")),

@@ -113,13 +113,14 @@ impl fmt::Display for Request {
             Statement::Acquire(_) => "acquire",
             Statement::Renew(_) => "renewal",
             Statement::Release(_) => "release",
-            Statement::Read(_) => "look",
+            Statement::Look(_) => "look",
             Statement::Amend(_)
             | Statement::Evict(_)
+            | Statement::Read(_)
             | Statement::CreateTable
             | Statement::CheckTable
             | Statement::DropTable
-            | Statement::Mark(_)
+            | Statement::LineUp(_)
             | Statement::Listen
             | Statement::AdvisoryHolders(_)
             | _ => "statement",

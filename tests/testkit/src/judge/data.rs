@@ -22,7 +22,7 @@ pub(super) fn is_kept(_books: &Books, entry: &Entry) -> Verdict {
 /// Which data must stand in the row, unless a stranger wrote it.
 fn wanted(write: &Write) -> Option<Option<Arc<[u8]>>> {
     let before = write.before.as_ref().and_then(|row| row.data.clone());
-    let is_blank = write.rvn_before().is_none() && before.is_none();
+    let is_blank = !write.before.as_ref().is_some_and(Record::is_held) && before.is_none();
     let is_granted = write.before.is_some();
     Some(match &write.by.as_ref()?.deed {
         Deed::Acquire { data, replace, .. } if is_granted && (*replace || is_blank) => data.clone(),
@@ -32,7 +32,7 @@ fn wanted(write: &Write) -> Option<Option<Arc<[u8]>>> {
         | Deed::Amend { data: None }
         | Deed::Release { keep_data: true }
         | Deed::Renew
-        | Deed::Mark
+        | Deed::LineUp
         | Deed::Other => before,
     })
 }
@@ -44,7 +44,7 @@ fn is_else_kept(write: &Write) -> bool {
     match write.by.as_ref().map(|author| &author.deed) {
         Some(Deed::Acquire { .. }) | None => true,
         Some(Deed::Amend { .. }) => same_owner,
-        Some(Deed::Renew | Deed::Release { .. } | Deed::Mark | Deed::Other) => {
+        Some(Deed::Renew | Deed::Release { .. } | Deed::LineUp | Deed::Other) => {
             same_owner && before.lease_ms == after.lease_ms
         }
     }

@@ -1,6 +1,6 @@
 //! S6: what has become of a row, write by write; each continues the one before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pglock_core::Rvn;
 
@@ -19,6 +19,8 @@ pub(super) struct Row {
     /// A stranger has written it.
     meddled: bool,
     pub(super) numbers: BTreeSet<Rvn>,
+    /// Who has put which ticket into its line.
+    pub(super) tickets: BTreeMap<Rvn, usize>,
     pub(super) last_token: Option<i64>,
     pub(super) grants: Vec<Granted>,
     /// Which grant stands in it.
@@ -59,6 +61,9 @@ impl Row {
         if write.rvn_before() != write.rvn_after() || write.by.is_none() {
             self.since = at;
             self.numbers.extend(write.rvn_after());
+        }
+        if let Some(Author { who, deed: Deed::LineUp, .. }) = &write.by {
+            self.tickets.extend(after.and_then(|row| row.waiters.last()).map(|last| (*last, *who)));
         }
         if let Some(end) = write.end() {
             self.end_current(end);
@@ -159,7 +164,7 @@ impl Write {
         match &self.by {
             None => Some(End::ByStranger),
             Some(_) if self.is_grant() => Some(End::TakenOver),
-            Some(_) if self.rvn_after().is_none() => Some(End::Released),
+            Some(_) if !self.after.as_ref().is_some_and(Record::is_held) => Some(End::Released),
             Some(_) => None,
         }
     }

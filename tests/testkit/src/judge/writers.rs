@@ -15,7 +15,7 @@ pub(super) fn may_write(books: &Books, entry: &Entry) -> Verdict {
         Deed::Acquire { seen, .. } => acquires(books, entry.at, write, author, *seen),
         Deed::Renew | Deed::Amend { .. } => renews(books, write, author),
         Deed::Release { .. } => releases(books, entry.at, write, author),
-        Deed::Mark => marks(write),
+        Deed::LineUp => lines_up(write),
         Deed::Other => Some("writes though its statement is not one that does".into()),
     };
     match offence {
@@ -37,6 +37,9 @@ fn acquires(books: &Books, at: u64, write: &Write, author: &Author, seen: Option
     let Some(rvn) = before.rvn else {
         return after.rvn.is_none().then(|| "asks for a free row and leaves it free".into());
     };
+    if rvn.is_ticket() && is_ticket_of(books, write, author, rvn) {
+        return None;
+    }
     let is_own = has_current(books, write, author);
     if is_own && (write.is_grant() && !is_believed(books, at, write) || is_same_grant(write)) {
         return None;
@@ -64,23 +67,57 @@ fn renews(books: &Books, write: &Write, author: &Author) -> Offence {
 }
 
 fn releases(books: &Books, at: u64, write: &Write, author: &Author) -> Offence {
-    if write.after.is_none() || write.rvn_after().is_some() {
-        return Some("releases but does not free".into());
+    let (Some(before), Some(after)) = (&write.before, &write.after) else {
+        return Some("releases a row that is not there".into());
+    };
+    if before.rvn == after.rvn {
+        return leaves(books, write, author, before, after);
     }
-    if write.rvn_before().is_none() {
-        return Some("releases what is free".into());
+    if after.rvn != before.waiters.first().copied()
+        || !after.waiters.iter().eq(before.waiters.iter().skip(1))
+    {
+        return Some("releases but does not hand over to the first in line".into());
     }
-    if !has_current(books, write, author) {
-        return Some("releases what is not its own".into());
+    match before.rvn {
+        None => Some("releases what is free".into()),
+        Some(rvn) if rvn.is_ticket() && is_ticket_of(books, write, author, rvn) => None,
+        Some(_) if !has_current(books, write, author) => {
+            Some("releases what is not its own".into())
+        }
+        Some(_) => {
+            is_believed(books, at, write).then(|| "releases what it still believes in".into())
+        }
     }
-    is_believed(books, at, write).then(|| "releases what it still believes in".into())
 }
 
-fn marks(write: &Write) -> Offence {
-    let unmarked = |row: &Record| Record { waiter: None, ..row.clone() };
-    let (before, after) = (write.before.as_ref(), write.after.as_ref());
-    let only_marked = before.is_some() && before.cloned() == after.map(unmarked);
-    (!only_marked).then(|| "marks a row and changes it, or another's mark".into())
+/// Takes tickets of its own out of the line.
+fn leaves(
+    books: &Books,
+    write: &Write,
+    author: &Author,
+    before: &Record,
+    after: &Record,
+) -> Offence {
+    let stays = |ticket: &Rvn| after.waiters.contains(ticket);
+    let mut left = before.waiters.clone();
+    left.retain(|ticket| stays(ticket) || !is_ticket_of(books, write, author, *ticket));
+    (after.waiters != left).then(|| "leaves a line and takes others along".into())
+}
+
+fn lines_up(write: &Write) -> Offence {
+    let (Some(before), Some(after)) = (&write.before, &write.after) else {
+        return Some("lines up at a row that is not there".into());
+    };
+    let mut longer = before.waiters.clone();
+    longer.extend(after.waiters.last());
+    let only_last = *after == Record { waiters: longer, ..before.clone() };
+    (!only_last).then(|| "lines up and changes more than the end of the line".into())
+}
+
+/// Whether the author has put this ticket into the row's line.
+fn is_ticket_of(books: &Books, write: &Write, author: &Author, ticket: Rvn) -> bool {
+    let row = books.rows.get(&write.name);
+    row.and_then(|row| row.tickets.get(&ticket)).is_some_and(|who| *who == author.who)
 }
 
 /// Whether the grant that stands in the row is the author's.
@@ -96,8 +133,11 @@ fn is_believed(books: &Books, at: u64, write: &Write) -> bool {
 }
 
 /// How long a row must be watched before it is taken over: its lease, or if a Go client wrote it, the one it
-/// may have, and two heartbeats that may be late.
+/// may have, and two heartbeats that may be late. Whom it was handed over to has no lease yet.
 fn to_watch(before: &Record, after: &Record, bounds: Bounds) -> u64 {
+    if before.rvn.is_some_and(Rvn::is_ticket) {
+        return bounds.hand_over;
+    }
     match lease_of(before) {
         Some(lease) if before.rvn.is_some_and(Rvn::is_marked) => lease,
         Some(_) | None => {

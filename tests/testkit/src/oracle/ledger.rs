@@ -1,11 +1,11 @@
 //! O2 and O4: each change of a row is one that the rules allow, made by whom they allow it to; numbers
 //! never come twice, tokens only grow, a refused try writes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pglock_core::{Acquire, Grant as Told, LockId, Mark, Rvn, Statement};
+use pglock_core::{Acquire, Grant as Told, LineUp, LockId, Release, Rvn, Statement};
 
 use super::life::Lives;
 use super::{Holder, Verdict, broken};
@@ -26,6 +26,8 @@ struct Book {
     /// When the row's number was first committed.
     number_since: u64,
     numbers: BTreeSet<Rvn>,
+    /// Whose the tickets are that have waited in line.
+    tickets: BTreeMap<Rvn, Ticket>,
     last_token: i64,
     /// A stranger has had it locked.
     disturbed: bool,
@@ -51,6 +53,15 @@ pub(crate) struct Grant {
     end: Option<End>,
     /// The server has forgotten something of it, or that it ended.
     shaken: bool,
+}
+
+/// What has waited in line.
+#[derive(Clone, Copy, Debug)]
+struct Ticket {
+    who: usize,
+    committed: u64,
+    /// It came there by a statement whose sender had closed the connection.
+    zombie: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +147,12 @@ impl Ledger {
         self.books[name].grants.iter().any(|grant| grant.is_of(holder) && is_over(grant))
     }
 
+    /// Whose ticket it is, unless it came into the line while things went wrong, or after its client had turned away.
+    pub(crate) fn waits_in_line(&self, name: usize, ticket: Rvn, healed: u64) -> Option<usize> {
+        let ticket = self.books[name].tickets.get(&ticket)?;
+        (ticket.committed > healed && !ticket.zombie).then_some(ticket.who)
+    }
+
     pub(crate) fn disturb(&mut self, name: usize) {
         self.books[name].disturbed = true;
     }
@@ -214,10 +231,11 @@ impl Book {
                 let entry = Entry { now, who, sent, zombie, waiting_since, plan, lives };
                 match statement {
                     Statement::Acquire(acquire) => self.acquired(&entry, change, acquire),
-                    Statement::Release(_) => self.released(&entry, change),
+                    Statement::Release(release) => self.released(&entry, change, release),
                     Statement::Renew(_) | Statement::Amend(_) => self.renewed(&entry, change),
-                    Statement::Mark(mark) => Self::marked(change, mark),
+                    Statement::LineUp(line_up) => self.lined_up(&entry, change, line_up),
                     Statement::Evict(_)
+                    | Statement::Look(_)
                     | Statement::Read(_)
                     | Statement::CreateTable
                     | Statement::CheckTable
@@ -246,6 +264,7 @@ impl Book {
         match before.rvn {
             None => self.check_hand_over(entry)?,
             Some(rvn) if rvn == acquire.new => return self.run_twice(before, after),
+            Some(rvn) if rvn.is_ticket() && self.is_own(entry, rvn) => {}
             Some(_) if self.current_is_idle_of(entry) => {}
             Some(rvn) if Some(rvn) == acquire.seen => {
                 self.check_age(entry, before, entry.lease_to_watch(before, acquire.lease))?;
@@ -260,7 +279,10 @@ impl Book {
                 );
             }
         }
-        if acquire.content.replace || (before.rvn.is_none() && before.data.is_none()) {
+        if after.waiters != without(before, &acquire.mine) {
+            return broken("O2", "a grant has changed the line");
+        }
+        if acquire.content.replace || (!before.is_held() && before.data.is_none()) {
             if after.data != acquire.content.data {
                 return broken("O2", "a grant has not written its data");
             }
@@ -291,6 +313,10 @@ impl Book {
         } else {
             broken("O4", "an acquire that was run twice has drawn two tokens")
         }
+    }
+
+    fn is_own(&self, entry: &Entry<'_>, ticket: Rvn) -> bool {
+        self.tickets.get(&ticket).is_some_and(|ticket| ticket.who == entry.who)
     }
 
     /// What stands in the row was granted to the same client, which does not know it or has given
@@ -359,8 +385,8 @@ impl Book {
         let (Some(before), Some(after)) = (&change.before, &change.after) else {
             return broken("O2", "a renewal has inserted or deleted a row");
         };
-        if before.waiter != after.waiter {
-            return broken("O2", "a renewal has changed the mark");
+        if before.waiters != after.waiters {
+            return broken("O2", "a renewal has changed the line");
         }
         if before.token != after.token {
             return broken("O4", "a renewal has changed the token");
@@ -388,39 +414,63 @@ impl Book {
         Ok(())
     }
 
-    /// A mark leaves all else as it was, another mark included.
-    fn marked(change: &Change, mark: &Mark) -> Verdict {
-        let marked = |row: &Record| Record { waiter: Some(mark.waiter), ..row.clone() };
-        match (&change.before, &change.after) {
-            (Some(before), Some(after)) if before.waiter.is_none() && *after == marked(before) => {
-                Ok(())
-            }
-            _ => broken("O2", "a mark has changed more than it may"),
+    /// Whoever lines up stands behind all others, and changes nothing else.
+    fn lined_up(&mut self, entry: &Entry<'_>, change: &Change, line_up: &LineUp) -> Verdict {
+        let LineUp { mine, ticket, .. } = line_up;
+        let (Some(before), Some(after)) = (&change.before, &change.after) else {
+            return broken("O2", "lining up has inserted or deleted a row");
+        };
+        let mut waiters = before.waiters.clone();
+        waiters.push(*ticket);
+        if *after != (Record { waiters, ..before.clone() }) {
+            return broken("O2", "lining up has changed more than the end of the line");
         }
+        if before.waiters.iter().any(|ticket| mine.contains(ticket)) {
+            return broken("O2", format!("w{} waits in one line twice", entry.who));
+        }
+        let Entry { who, now: committed, zombie, .. } = *entry;
+        self.tickets.insert(*ticket, Ticket { who, committed, zombie });
+        Ok(())
     }
 
-    fn released(&mut self, entry: &Entry<'_>, change: &Change) -> Verdict {
-        let Some(Record { rvn: None, token, .. }) = &change.after else {
-            return broken("O2", "a release has not freed the row");
+    fn released(&mut self, entry: &Entry<'_>, change: &Change, release: &Release) -> Verdict {
+        let (Some(before), Some(after)) = (&change.before, &change.after) else {
+            return broken("O2", "a release has inserted or deleted a row");
         };
-        if change.before.as_ref().is_none_or(|before| before.token != *token) {
+        if before.token != after.token {
             return broken("O4", "a release has changed the token");
         }
-        if change.before.as_ref().is_some_and(|before| before.rvn.is_none()) {
-            return broken("O2", format!("w{} released a free row", entry.who));
+        match before.rvn {
+            Some(rvn) if release.mine.contains(&rvn) => {}
+            Some(_) | None => return left(before, after, release),
         }
-        if let Some(grant) = self.current.and_then(|index| self.grants.get(index)) {
-            if grant.who != entry.who {
-                return broken("O2", format!("w{} released the row of w{}", entry.who, grant.who));
-            }
-            let held = |lock| entry.lives.is_held(Holder { who: entry.who, lock });
-            if grant.lock.is_some_and(held) {
-                return broken("O2", format!("w{} lost the row it holds by a release", entry.who));
-            }
-        } else {
-            return broken("O2", format!("w{} released the row of a stranger", entry.who));
+        let (first, rest) = match before.waiters.split_first() {
+            Some((first, rest)) => (Some(*first), rest),
+            None => (None, [].as_slice()),
+        };
+        if after.rvn != first || after.waiters != rest {
+            return broken("O2", "a release has not handed the row over to the first in line");
         }
+        self.check_releaser(entry, before)?;
         self.end_current(End::Released);
+        self.new_number(entry.now, after.rvn)
+    }
+
+    /// A row is released by whom it was granted or handed over to, and who does not believe in it any more.
+    fn check_releaser(&self, entry: &Entry<'_>, before: &Record) -> Verdict {
+        if before.rvn.is_some_and(|rvn| rvn.is_ticket() && self.is_own(entry, rvn)) {
+            return Ok(());
+        }
+        let Some(grant) = self.current.and_then(|index| self.grants.get(index)) else {
+            return broken("O2", format!("w{} released the row of a stranger", entry.who));
+        };
+        if grant.who != entry.who {
+            return broken("O2", format!("w{} released the row of w{}", entry.who, grant.who));
+        }
+        let held = |lock| entry.lives.is_held(Holder { who: entry.who, lock });
+        if grant.lock.is_some_and(held) {
+            return broken("O2", format!("w{} lost the row it holds by a release", entry.who));
+        }
         Ok(())
     }
 
@@ -435,7 +485,7 @@ impl Book {
         self.unsure = true;
         self.end_current(End::Undone);
         self.grants.iter_mut().for_each(|grant| grant.shaken = true);
-        let token = row.filter(|row| row.rvn.is_some()).and_then(|row| row.token);
+        let token = row.filter(|row| row.is_held()).and_then(|row| row.token);
         self.current = self.grants.iter().rposition(|grant| Some(grant.token) == token);
         if let Some(grant) = self.current.and_then(|index| self.grants.get_mut(index)) {
             grant.end = None;
@@ -463,9 +513,26 @@ impl Book {
     }
 }
 
+/// The line without these tickets.
+fn without(row: &Record, tickets: &[Rvn]) -> Vec<Rvn> {
+    row.waiters.iter().copied().filter(|waiter| !tickets.contains(waiter)).collect()
+}
+
+/// A release that finds its numbers only in the line changes nothing else.
+fn left(before: &Record, after: &Record, release: &Release) -> Verdict {
+    if *after == (Record { waiters: without(before, &release.mine), ..before.clone() }) {
+        Ok(())
+    } else {
+        broken("O2", "leaving the line has changed more than that")
+    }
+}
+
 impl Entry<'_> {
     /// How long a challenger whose own lease is `own` must see the row unchanged.
     fn lease_to_watch(&self, row: &Record, own: Duration) -> u64 {
+        if row.rvn.is_some_and(Rvn::is_ticket) {
+            return self.plan.hand_over();
+        }
         let marked = row.rvn.is_some_and(Rvn::is_marked);
         let foreign = self.plan.config.foreign;
         match row.lease_ms.and_then(|lease| u64::try_from(lease).ok()) {

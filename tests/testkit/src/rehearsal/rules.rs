@@ -182,7 +182,7 @@ impl Rules {
             return Ok(());
         }
         let token = hold.token().as_i64();
-        let row = server.row(name).filter(|row| row.rvn.is_some() && row.token == Some(token));
+        let row = server.row(name).filter(|row| row.is_held() && row.token == Some(token));
         let Some(row) = row else {
             let words = format!(
                 "w{who} trusts {name} under token {token} until {end} but the row is not its own at {now}"

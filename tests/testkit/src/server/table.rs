@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pglock_core::bugs::{Bug, made};
 use pglock_core::{
-    Acquire, Amend, Evict, LockName, Mark, Owner, Read, Release, Renew, Renewal, RenewalVerdict,
+    Acquire, Amend, Evict, LineUp, LockName, Owner, Read, Release, Renew, Renewal, RenewalVerdict,
     Row, Rvn, Value,
 };
 
@@ -85,13 +85,13 @@ impl Table {
                 row.token = Some(token);
             }
             let may_write = acquire.content.replace || made(Bug::M35);
-            if may_write || (row.rvn.is_none() && row.data.is_none()) {
+            if may_write || (!row.is_held() && row.data.is_none()) {
                 row.data.clone_from(&acquire.content.data);
             }
             row.rvn = Some(acquire.new);
             row.owner = Some(acquire.owner.clone());
             row.lease_ms = Some(milliseconds(acquire.lease));
-            row.waiter = None;
+            row.waiters.retain(|ticket| !acquire.mine.contains(ticket));
         };
         let granted = self.write(&acquire.name, changes, |_| true, grant);
         granted.map(|row| match seen {
@@ -102,10 +102,18 @@ impl Table {
         })
     }
 
+    pub(super) fn is_left(&self, release: &Release) -> bool {
+        self.rows.get(&release.name).is_some_and(|row| is_left(row, release))
+    }
+
     pub(super) fn release(&mut self, release: &Release, changes: &mut Vec<Change>) -> Vec<Row> {
-        let fits = |row: &Record| shows(row, &release.mine) || made(Bug::M10);
+        let fits = |row: &Record| is_left(row, release) || made(Bug::M10);
         let free = |row: &mut Record| {
-            row.rvn = None;
+            if shows(row, &release.mine) || made(Bug::M10) {
+                hand_over(row);
+            } else {
+                row.waiters.retain(|ticket| !release.mine.contains(ticket));
+            }
             if !release.keep_data {
                 row.data = None;
             }
@@ -174,14 +182,28 @@ impl Table {
         amended.map(|row| Row(vec![number(row.lease_ms)])).into_iter().collect()
     }
 
-    pub(super) fn may_be_marked(&self, mark: &Mark) -> bool {
-        self.rows.get(&mark.name).is_some_and(|row| may_be_marked(row, mark))
+    pub(super) fn look(&self, name: &LockName, mine: &[Rvn]) -> Vec<Row> {
+        self.rows.get(name).map(|row| looked(name, row, mine)).into_iter().collect()
     }
 
-    pub(super) fn mark(&mut self, mark: &Mark, changes: &mut Vec<Change>) -> Vec<Row> {
-        let fits = |row: &Record| may_be_marked(row, mark);
-        let marked = self.write(&mark.name, changes, fits, |row| row.waiter = Some(mark.waiter));
-        marked.map(|row| Row(vec![number(row.token)])).into_iter().collect()
+    pub(super) fn is_joined(&self, line_up: &LineUp) -> bool {
+        self.rows.get(&line_up.name).is_some_and(|row| is_joined(row, line_up))
+    }
+
+    pub(super) fn line_up(
+        &mut self,
+        line_up: &LineUp,
+        seen: Option<Record>,
+        changes: &mut Vec<Change>,
+    ) -> Vec<Row> {
+        let fits = |row: &Record| is_joined(row, line_up);
+        let join = |row: &mut Record| {
+            let end = if made(Bug::LinesUpInFront) { 0 } else { row.waiters.len() };
+            row.waiters.insert(end, line_up.ticket);
+        };
+        let joined = self.write(&line_up.name, changes, fits, join).cloned();
+        let found = joined.or_else(|| seen.filter(|row| !is_joined(row, line_up)));
+        found.map(|row| looked(&line_up.name, &row, &line_up.mine)).into_iter().collect()
     }
 
     pub(super) fn delete(&mut self, name: &LockName, changes: &mut Vec<Change>) {
@@ -199,8 +221,9 @@ impl Table {
 
     pub(super) fn evict(&mut self, evict: &Evict, changes: &mut Vec<Change>) -> Vec<Row> {
         let fits = |row: &Record| stands_under(row, evict);
-        let freed = self.write(&evict.name, changes, fits, |row| row.rvn = None);
-        freed.map(|row| entry(&evict.name, row)).into_iter().collect()
+        let freed = self.write(&evict.name, changes, fits, hand_over);
+        let free = freed.map(|row| Record { rvn: None, ..row.clone() });
+        free.map(|row| entry(&evict.name, &row)).into_iter().collect()
     }
 
     pub(super) fn read(&self, read: &Read) -> Vec<Row> {
@@ -220,11 +243,35 @@ fn shows(row: &Record, mine: &[Rvn]) -> bool {
 }
 
 fn stands_under(row: &Record, evict: &Evict) -> bool {
-    row.rvn.is_some_and(Rvn::is_marked) && row.token == Some(evict.token.as_i64())
+    row.is_held() && row.rvn.is_some_and(Rvn::is_marked) && row.token == Some(evict.token.as_i64())
 }
 
-fn may_be_marked(row: &Record, mark: &Mark) -> bool {
-    row.rvn == Some(mark.seen) && row.waiter.is_none()
+/// Whether a release finds one of its numbers in the row or its line.
+fn is_left(row: &Record, release: &Release) -> bool {
+    shows(row, &release.mine) || row.waiters.iter().any(|ticket| release.mine.contains(ticket))
+}
+
+/// The first in line has the row next; nobody, if there is none.
+fn hand_over(row: &mut Record) {
+    if made(Bug::LastInLine) {
+        row.waiters.reverse();
+    }
+    row.rvn = (!row.waiters.is_empty()).then(|| row.waiters.remove(0));
+}
+
+fn is_joined(row: &Record, line_up: &LineUp) -> bool {
+    let is_mine = |ticket: &Rvn| line_up.mine.contains(ticket);
+    row.rvn.is_some_and(|rvn| rvn.is_marked() && !is_mine(&rvn))
+        && row.waiters.len() < LineUp::LONGEST
+        && !row.waiters.iter().any(is_mine)
+}
+
+fn looked(name: &LockName, row: &Record, mine: &[Rvn]) -> Row {
+    let place = row.waiters.iter().position(|ticket| mine.contains(ticket));
+    let place = place.map_or(0, |place| i64::try_from(place + 1).unwrap_or(i64::MAX));
+    let mut answer = entry(name, row);
+    answer.0.push(number((!row.waiters.is_empty()).then_some(place)));
+    answer
 }
 
 fn entry(name: &LockName, row: &Record) -> Row {
