@@ -35,7 +35,7 @@ pub struct Config {
     /// than half its reply deadline.
     pub lock_timeout: Duration,
     /// How often a waiter looks at the row, spread between half of it and the whole; 500 ms, and never more
-    /// than half of `patience`.
+    /// than half of `patience`. A lock that was handed over is left for twice as long to whoever it is for.
     pub poll: Duration,
     /// The longest lease an acquire may ask for; 10 minutes.
     pub longest_lease: Duration,

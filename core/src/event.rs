@@ -174,9 +174,9 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Holder {
-    /// Its label.
+    /// Its label; `None` if the lock was handed over to somebody who has not come for it yet.
     pub owner: Option<String>,
-    /// Its fencing token; `None` for clients that draw none.
+    /// Its fencing token; `None` then, and for clients that draw none.
     pub token: Option<Token>,
     /// How long it must show no sign of life before the lock is taken over.
     pub lease: Duration,

@@ -71,7 +71,7 @@ pub enum Answer {
 pub struct Entry {
     /// The lock's name as it stands in the row: another program may have put there what no [`LockName`] is.
     pub name: String,
-    /// The record version number; `None` if nobody holds the lock.
+    /// The record version number; `None` if the lock is free.
     pub rvn: Option<Rvn>,
     /// The label of the holder, or of the last one.
     pub owner: Option<String>,
@@ -87,7 +87,14 @@ impl Entry {
     /// Whether the row names a holder. It may be dead: only watching the number for a lease tells.
     #[must_use]
     pub const fn is_held(&self) -> bool {
-        self.rvn.is_some()
+        self.rvn.is_some() && !self.is_handed_over()
+    }
+
+    /// Whether the lock was handed over to somebody who has not come for it yet. Nobody holds it, and owner, lease and
+    /// token are the last holder's; others have it after two polls if nobody comes.
+    #[must_use]
+    pub const fn is_handed_over(&self) -> bool {
+        matches!(self.rvn, Some(rvn) if rvn.is_ticket())
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) async fn show(show: &Show, server: &Server) -> Result<u8, Failure> {
 struct Json<'a> {
     name: &'a str,
     held: bool,
+    handed_over: bool,
     owner: Option<&'a str>,
     token: Option<String>,
     lease_ms: Option<u64>,
@@ -56,6 +57,7 @@ impl<'a> Json<'a> {
         Self {
             name: &entry.name,
             held: entry.is_held(),
+            handed_over: entry.is_handed_over(),
             owner: entry.owner.as_deref(),
             token: entry.token.map(|token| token.to_string()),
             lease_ms: entry.lease.and_then(|lease| u64::try_from(lease.as_millis()).ok()),
@@ -74,6 +76,13 @@ fn table(entries: &[Entry]) -> String {
     columns::aligned(head, entries.iter().map(row))
 }
 
+/// Whose a lock is that was handed over.
+const NEXT: &str = "whoever is next in line";
+
+fn unheld(entry: &Entry) -> &'static str {
+    if entry.is_handed_over() { NEXT } else { "-" }
+}
+
 fn row(entry: &Entry) -> [String; 5] {
     let data = entry.data.as_deref().map(words::data).unwrap_or_default();
     let glance = if data.chars().count() > GLANCE {
@@ -84,7 +93,7 @@ fn row(entry: &Entry) -> [String; 5] {
     let held = entry.is_held();
     [
         words::printable(&entry.name),
-        if held { words::owner(entry.owner.as_deref()) } else { "-".into() },
+        if held { words::owner(entry.owner.as_deref()) } else { unheld(entry).into() },
         entry.token.map(|token| token.to_string()).unwrap_or_default(),
         entry.lease.filter(|_| held).map(words::span).unwrap_or_default(),
         glance,
@@ -98,7 +107,10 @@ fn facts(entry: &Entry) -> String {
     facts.push(if held {
         ("held by", owner)
     } else {
-        ("held by", format!("nobody; last {owner}"))
+        (
+            "held by",
+            format!("{}; last {owner}", if entry.is_handed_over() { NEXT } else { "nobody" }),
+        )
     });
     facts.extend(entry.token.map(|token| ("token", token.to_string())));
     facts.extend(entry.lease.map(|lease| ("lease", words::span(lease))));

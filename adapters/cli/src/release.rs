@@ -14,7 +14,7 @@ pub(crate) async fn release(release: &Release, server: &Server) -> Result<u8, Fa
     match locks.evict(&release.name, token).await? {
         Some(freed) => {
             let owner = words::owner(freed.owner.as_deref());
-            say::line(&format!("{shown} is free; it was held by {owner}"));
+            say::line(&format!("{shown} is released; it was held by {owner}"));
             Ok(0)
         }
         None => {

@@ -40,7 +40,7 @@ async fn life_of_a_lock(locks: &Locks, mut look: impl FnMut(&str)) {
     look("lease_ms = coalesce(");
     assert!(locks.try_acquire("a").await.unwrap().is_none());
     lock.release().await.unwrap();
-    look("record_version_number = NULL");
+    look("l.waiters[1]");
     locks.get("a").await.unwrap();
     look("WHERE l.name = ");
 }

@@ -20,7 +20,7 @@ over_all_adapters! {
 const ACQUIRE: &str = "INSERT INTO";
 const RENEW: &str = "SKIP LOCKED";
 const AMEND: &str = "coalesce($4::int8";
-const RELEASE: &str = "record_version_number = NULL";
+const RELEASE: &str = "l.waiters[1]";
 const READ: &str = "WHERE l.name = $1";
 
 const FAULTS: [Fault; 3] = [Fault::RequestLost, Fault::ReplyLost, Fault::Silence];

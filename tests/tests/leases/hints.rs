@@ -1,5 +1,6 @@
 //! Who waits is told when the lock is handed over to it, and looks where it cannot be told.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use pglock_driver::{Error, Options};
@@ -12,6 +13,9 @@ over_all_adapters! {
     a_waiter_is_told_of_the_release,
     a_waiter_is_told_of_an_eviction,
     each_waiter_is_told_of_its_own_lock,
+    those_in_line_have_the_lock_in_their_order,
+    who_leaves_the_line_is_passed_over,
+    a_lock_that_nobody_comes_for_goes_to_another,
     the_channel_has_the_name_of_the_table,
     without_hints_nobody_listens,
     behind_a_pooler_nobody_listens,
@@ -104,6 +108,76 @@ async fn each_waiter_is_told_of_its_own_lock(adapter: Adapter) {
     for waiting in waiting {
         assert!(waiting.await.unwrap().unwrap().is_held());
     }
+}
+
+/// One statement to release and one to acquire, however many wait.
+async fn those_in_line_have_the_lock_in_their_order(adapter: Adapter) {
+    const WAITERS: usize = 6;
+    let database = database();
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(patient(), &database).await;
+    let mut held = holder.acquire("a").await.unwrap();
+    let mut waiting = VecDeque::new();
+    for number in 1..=WAITERS {
+        let waiter = adapter.locks_with(patient(), &database).await;
+        waiting.push_back((wait_for(&waiter, "a"), waiter));
+        watcher.until_waiting(number).await;
+    }
+    let before = commands(waiting.iter().map(|(_, waiter)| waiter)).await;
+    let mut served = Vec::new();
+    while let Some((first, waiter)) = waiting.pop_front() {
+        let token = held.token();
+        held.release().await.unwrap();
+        held = first.await.unwrap().unwrap();
+        assert!(held.token() > token);
+        assert_eq!(watcher.waiting().await, waiting.len());
+        assert!(waiting.iter().all(|(behind, _)| !behind.is_finished()));
+        served.push(waiter);
+    }
+    held.release().await.unwrap();
+    let sent = commands(served.iter()).await - before;
+    assert_eq!(sent, 2 * u64::try_from(WAITERS).unwrap());
+}
+
+async fn commands(clients: impl Iterator<Item = &Locks>) -> u64 {
+    let mut commands = 0;
+    for client in clients {
+        commands += client.counters().await.unwrap().commands;
+    }
+    commands
+}
+
+async fn who_leaves_the_line_is_passed_over(adapter: Adapter) {
+    let database = database();
+    let (watcher, [holder, first]) = scene(adapter, &database).await;
+    let second = adapter.locks_with(patient(), &database).await;
+    let held = holder.acquire("a").await.unwrap();
+    let gives_up = wait_for(&first, "a");
+    watcher.until_waiting(1).await;
+    let waiting = wait_for(&second, "a");
+    watcher.until_waiting(2).await;
+    first.shut_down().await;
+    assert!(matches!(gives_up.await.unwrap(), Err(Error::Closed)));
+    watcher.until_waiting(1).await;
+    held.release().await.unwrap();
+    assert!(waiting.await.unwrap().unwrap().is_held());
+}
+
+/// Whoever crashes while it waits in line has the lock handed over to it, and does not come.
+async fn a_lock_that_nobody_comes_for_goes_to_another(adapter: Adapter) {
+    let database = database();
+    let watcher = Watcher::of(&database).await;
+    let holder = adapter.locks_with(options(), &database).await;
+    let held = holder.acquire("a").await.unwrap();
+    let crashed = "UPDATE locks SET waiters = ARRAY[6917529027641081863]";
+    watcher.0.execute(crashed).await;
+    let waiter = adapter.locks_with(options(), &database).await;
+    let waiting = wait_for(&waiter, "a");
+    watcher.until_waiting(2).await;
+    held.release().await.unwrap();
+    let lock = waiting.await.unwrap().unwrap();
+    assert!(lock.is_held());
+    assert_eq!(watcher.waiting().await, 0);
 }
 
 async fn the_channel_has_the_name_of_the_table(adapter: Adapter) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pglock_core::{
-    Acquire, Amend, Content, Evict, LockName, Outcome, Owner, Query, Read, Release, Renew, Renewal,
-    Row, Rvn, ServerError, Sql, Statement, Table, Token, Value,
+    Acquire, Amend, Content, Evict, LineUp, LockName, Outcome, Owner, Query, Read, Release, Renew,
+    Renewal, Row, Rvn, ServerError, Sql, Statement, Table, Token, Value,
 };
 use pglock_tests::{Database, Server, Session};
 
@@ -135,6 +135,13 @@ impl Actor {
         self.run(&Statement::Amend(amend)).await.map(|rows| number(&rows))
     }
 
+    /// The number in the row, and its place in line.
+    pub(crate) async fn line_up(&self, name: &str, number: i64) -> Option<(Option<Rvn>, i64)> {
+        let rows = self.run(&Statement::LineUp(line_up(name, number))).await.unwrap();
+        let Row(values) = rows.first()?;
+        Some((int(&values[1]).map(Rvn::new), int(&values[6]).unwrap_or(0)))
+    }
+
     pub(crate) async fn read(&self, name: &str) -> Option<Seen> {
         let rows = self.run(&Statement::Read(Read::One(lock(name)))).await.unwrap();
         assert!(rows.len() <= 1, "{rows:?} is more than one row");
@@ -192,6 +199,11 @@ pub(crate) fn release(name: &str, mine: i64) -> Release {
     }
 }
 
+pub(crate) fn line_up(name: &str, number: i64) -> LineUp {
+    let (name, ticket, lock_timeout) = (lock(name), ticket(number), Duration::from_secs(30));
+    LineUp { name, mine: vec![ticket], ticket, lock_timeout }
+}
+
 pub(crate) fn renewal(name: &str, mine: i64, new: i64) -> Renewal {
     Renewal { name: lock(name), mine: vec![rvn(mine), rvn(new)], new: rvn(new) }
 }
@@ -218,6 +230,11 @@ pub(crate) fn lock(name: &str) -> LockName {
 /// A number of this library.
 pub(crate) fn rvn(number: i64) -> Rvn {
     Rvn::new(Rvn::MARK + number)
+}
+
+/// A ticket of this library.
+pub(crate) fn ticket(number: i64) -> Rvn {
+    Rvn::new(Rvn::TICKET + number)
 }
 
 /// The one number of the one row, if there is a row.

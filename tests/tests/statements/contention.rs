@@ -40,6 +40,39 @@ async fn a_free_row_is_compared_again_after_waiting_for_another_grant() {
     assert_eq!(first.read("a").await.unwrap().rvn, Some(rvn(2)));
 }
 
+/// The release is not missed, in either order.
+#[tokio::test]
+async fn who_lines_up_while_the_row_is_freed_is_told_to_ask_again() {
+    let locks = Locks::new().await;
+    let (holder, waiter) = (locks.actor().await, locks.actor().await);
+    holder.take("a", 1).await;
+    holder.session.execute("BEGIN").await;
+    holder.release(release("a", 1)).await.unwrap();
+    let (answer, ()) = tokio::join!(waiter.line_up("a", 1), async {
+        waiter.session.blocked(&holder.session).await;
+        holder.session.execute("COMMIT").await;
+    });
+    assert_eq!(answer, None);
+    assert_eq!(waiter.line_up("a", 1).await, Some((None, 0)));
+}
+
+#[tokio::test]
+async fn forty_that_line_up_at_once_stand_in_one_line_each_once() {
+    let locks = Locks::new().await;
+    let holder = locks.actor().await;
+    holder.take("a", 1).await;
+    let mut waiters = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let waiter = locks.actor().await;
+        waiters.spawn(async move { waiter.line_up("a", number).await.unwrap().1 });
+    }
+    let mut places = waiters.join_all().await;
+    places.sort_unstable();
+    assert_eq!(places, (1..=40).collect::<Vec<_>>());
+    holder.release(release("a", 1)).await.unwrap();
+    assert_eq!(holder.line_up("a", 99).await.unwrap().1, 40, "the first has left the line");
+}
+
 /// If the token were drawn before the wait for the row, it would be older than the one that is drawn meanwhile.
 #[tokio::test]
 async fn the_token_is_drawn_after_the_row_is_locked() {

@@ -1,9 +1,11 @@
 //! What the statements cost the server: nothing where nothing is granted.
 
-use pglock_core::{Acquire, Read, Renew, Statement};
+use std::time::Duration;
+
+use pglock_core::{Acquire, Evict, Look, Read, Renew, Statement, Token};
 use pglock_tests::{Private, Wal};
 
-use crate::actor::{Answer, Locks, acquire, amend, lock, release, renewal, rvn};
+use crate::actor::{Answer, Locks, acquire, amend, line_up, lock, release, renewal, rvn, ticket};
 
 #[tokio::test]
 async fn a_refused_try_leaves_no_trace() {
@@ -68,6 +70,24 @@ async fn reading_writes_nothing() {
     }
 }
 
+/// It is in line already, the lock is free, or a Go client has it.
+#[tokio::test]
+async fn lining_up_in_vain_writes_nothing() {
+    let locks = Locks::new().await;
+    let actor = locks.actor().await;
+    actor.take("a", 1).await;
+    actor.line_up("a", 1).await;
+    actor.take("free", 1).await;
+    actor.release(release("free", 1)).await.unwrap();
+    actor.session.execute("INSERT INTO locks (name, record_version_number) VALUES ('go', 7)").await;
+    for name in ["a", "free", "go"] {
+        let in_vain = Statement::LineUp(line_up(name, 1));
+        assert_eq!(actor.session.wal(&locks.query(&in_vain)).await, Wal::default(), "{name}");
+    }
+    let joins = Statement::LineUp(line_up("a", 2));
+    assert_ne!(actor.session.wal(&locks.query(&joins)).await, Wal::default());
+}
+
 /// No index has to be touched: a row's new version stands beside the old one. On a server of its own, since
 /// transactions of other tests would keep old versions from being cleared away.
 #[tokio::test]
@@ -117,6 +137,7 @@ async fn among_200_000_locks_each_statement_uses_the_index() {
     let renewals = (1..=1_000).map(|n| renewal(&format!("name {n}"), n, 1_000_000 + n)).collect();
     let renew = Statement::Renew(Renew { locks: renewals });
     let take_over = Acquire { seen: Some(rvn(2_001)), ..acquire("name 2001", 1) };
+    let lock_timeout = Duration::from_secs(1);
     let statements = [
         &renew,
         &Statement::Acquire(acquire("name 2000", 1)),
@@ -124,6 +145,9 @@ async fn among_200_000_locks_each_statement_uses_the_index() {
         &Statement::Release(release("name 2002", 2_002)),
         &Statement::Amend(amend("name 2003", 2_003, 1)),
         &Statement::Read(Read::One(lock("name 2004"))),
+        &Statement::Look(Look { name: lock("name 2004"), mine: vec![ticket(1)] }),
+        &Statement::LineUp(line_up("name 2005", 1)),
+        &Statement::Evict(Evict { name: lock("name 2006"), token: Token::new(7), lock_timeout }),
     ];
     for statement in statements {
         let query = locks.query(statement);

@@ -33,6 +33,10 @@ const fn acquire(seen: Option<Rvn>) -> Deed {
     Deed::Acquire { seen, data: None, replace: false }
 }
 
+fn ticket(number: i64) -> Rvn {
+    Rvn::new(Rvn::TICKET + number)
+}
+
 /// A row with a number, a token and the usual lease.
 fn row(number: i64, token: i64) -> Record {
     let lease_ms = i64::try_from(LEASE / 1_000_000).ok();
@@ -339,6 +343,94 @@ fn nobody_renews_or_releases_what_is_not_its_own() {
     let mut story = Story::held_by_a();
     story.write(30, A.who, Deed::Other, Some(row(2, 1)));
     story.breaks("S6", "is not one that does");
+}
+
+/// A holds the row, and B and somebody else wait in its line.
+fn waited_for() -> (Story, Record) {
+    let mut story = Story::held_by_a();
+    story.ask(B);
+    let mut in_line = row(1, 1);
+    for (who, number) in [(B.who, 1), (7, 2)] {
+        in_line.waiters.push(ticket(number));
+        story.write(20, who, Deed::LineUp, Some(in_line.clone()));
+    }
+    (story, in_line)
+}
+
+/// A's row after its release.
+fn handed_over(number: i64, left: &[i64]) -> Record {
+    let waiters = left.iter().copied().map(ticket).collect();
+    Record { rvn: Some(ticket(number)), waiters, ..row(1, 1) }
+}
+
+const RELEASE: Deed = Deed::Release { keep_data: true };
+
+#[test]
+fn a_row_is_handed_over_to_the_first_in_line() {
+    let (mut story, _) = waited_for();
+    story.tell(30, A, [Step::LetGo]);
+    story.write(31, A.who, RELEASE, Some(handed_over(1, &[2])));
+    let taken = Record { waiters: vec![ticket(2)], ..row(2, 2) };
+    story.write(32, B.who, acquire(None), Some(taken));
+    story.tell(33, B, [grant(2, 32 + LEASE)]);
+    story.is_fine();
+
+    for wrong in [handed_over(2, &[1]), handed_over(1, &[]), Record { rvn: None, ..row(1, 1) }] {
+        let (mut story, _) = waited_for();
+        story.tell(30, A, [Step::LetGo]);
+        story.write(31, A.who, RELEASE, Some(wrong));
+        story.breaks("S6", "does not hand over to the first in line");
+    }
+}
+
+#[test]
+fn what_was_handed_over_is_left_to_whom_it_is_for() {
+    let given = || {
+        let (mut story, _) = waited_for();
+        story.account.bounds.hand_over = 100;
+        story.tell(30, A, [Step::LetGo]);
+        story.write(31, A.who, RELEASE, Some(handed_over(1, &[2])));
+        story
+    };
+    let taken = || Some(Record { waiters: vec![ticket(2)], ..row(2, 2) });
+    let mut story = given();
+    story.write(32, 7, acquire(None), taken());
+    story.breaks("S6", "which it has not watched");
+    let mut story = given();
+    story.write(130, 7, acquire(Some(ticket(1))), taken());
+    story.breaks("S6", "100 ns are needed");
+    let mut story = given();
+    story.write(131, 7, acquire(Some(ticket(1))), taken());
+    story.is_fine();
+    let mut story = given();
+    story.write(32, B.who, RELEASE, Some(handed_over(2, &[])));
+    story.is_fine();
+    let mut story = given();
+    story.write(32, 7, RELEASE, Some(handed_over(2, &[])));
+    story.breaks("S6", "releases what is not its own");
+}
+
+#[test]
+fn a_line_is_joined_at_its_end_and_left_alone_by_others() {
+    let (story, _) = waited_for();
+    story.is_fine();
+    let lines = [vec![2], vec![1, 2], vec![1]];
+    for (who, left) in [B.who, 7, 7].into_iter().zip(lines) {
+        let (mut story, in_line) = waited_for();
+        let waiters: Vec<Rvn> = left.iter().copied().map(ticket).collect();
+        story.write(30, who, RELEASE, Some(Record { waiters, ..in_line }));
+        match left.len() {
+            2 => story.breaks("S6", "releases but does not free"),
+            _ => story.is_fine(),
+        }
+    }
+    let (mut story, in_line) = waited_for();
+    story.write(30, 7, RELEASE, Some(Record { waiters: vec![ticket(2)], ..in_line.clone() }));
+    story.breaks("S6", "takes others along");
+    let (mut story, mut in_line) = waited_for();
+    in_line.waiters.insert(0, ticket(3));
+    story.write(30, 8, Deed::LineUp, Some(in_line));
+    story.breaks("S6", "changes more than the end of the line");
 }
 
 #[test]

@@ -98,6 +98,12 @@ fn leaves(
     before: &Record,
     after: &Record,
 ) -> Offence {
+    if before.waiters == after.waiters {
+        let is_free = before.rvn.is_none();
+        return Some(
+            if is_free { "releases what is free" } else { "releases but does not free" }.into(),
+        );
+    }
     let stays = |ticket: &Rvn| after.waiters.contains(ticket);
     let mut left = before.waiters.clone();
     left.retain(|ticket| stays(ticket) || !is_ticket_of(books, write, author, *ticket));
