@@ -41,14 +41,14 @@ async fn open<R: Dial<NoTls>>(database: &Database) -> Locks<R> {
 
 /// A lock is had, waited for, handed on by a notification, and given back; in each family.
 async fn is_alone<R: Dial<NoTls>>(runtime: Runtime) {
-    const UNTIL_MARKED: &str = "DO $$ BEGIN WHILE (SELECT count(waiter) FROM locks) = 0 LOOP \
+    const UNTIL_IN_LINE: &str = "DO $$ BEGIN WHILE (SELECT count(*) FROM locks, unnest(waiters)) = 0 LOOP \
                                 PERFORM pg_sleep(0.001); COMMIT; END LOOP; END $$";
     let database = Server::shared().database();
     let (locks, others) = (open::<R>(&database).await, open::<R>(&database).await);
     let lock = locks.acquire("a").await.unwrap();
     lock.heartbeat().await.unwrap();
     let handing_on = async {
-        database.execute(UNTIL_MARKED);
+        database.execute(UNTIL_IN_LINE);
         lock.release().await.unwrap()
     };
     let (next, released) = join!(others.acquire("a"), handing_on);
