@@ -1,5 +1,5 @@
 //! Hints of releases, so that waiters need not wait for their next look: the session that listens for them.
-//! Nothing depends on a hint; whoever has none looks as often as ever.
+//! No lock depends on a hint; whoever has none looks as often as ever, and stands in line only behind others.
 //!
 //! | stage     | what happens                     | becomes   |
 //! |-----------|----------------------------------|-----------|

@@ -54,8 +54,8 @@ pub enum Question {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Answer {
-    /// To [`Question::Get`], [`Question::List`], and [`Question::Evict`]: there the row as it is now, if it
-    /// was freed.
+    /// To [`Question::Get`], [`Question::List`], and [`Question::Evict`]: there the row without its holder, if it
+    /// was freed; it may have been handed over to whoever waited in line.
     Entries(Vec<Entry>),
     /// To [`Question::CheckTable`].
     Table(TableReport),

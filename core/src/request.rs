@@ -20,7 +20,8 @@ pub enum Wait {
     /// answer. To ask just once there is [`Wait::Try`].
     AtMost(Duration),
     /// Not at all: busy if somebody holds it. Tries of one client remember what they saw, so a
-    /// repeated try takes over from a dead holder.
+    /// repeated try takes over from a dead holder. Only where the lock was just handed over to one who waits, a
+    /// try sees whether it comes, for two polls at most.
     Try,
     /// Until the holder shows a sign of life (busy) or its lease has passed (taken over). For
     /// programs that are started anew for each try, such as cron jobs.

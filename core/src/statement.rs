@@ -87,7 +87,7 @@ pub struct Acquire {
 pub struct Content {
     /// The data.
     pub data: Option<Arc<[u8]>>,
-    /// Whether it replaces what is there; otherwise it is written only into a free row without any.
+    /// Whether it replaces what is there; otherwise it is written only where there is none, and nobody holds the lock.
     pub replace: bool,
 }
 

@@ -217,8 +217,8 @@ impl Locks {
     }
 
     /// Frees a lock whoever holds it, if it stands under the grant that has this token: for an operator.
-    /// Its holder learns of the loss with its next heartbeat, others may have the lock before. Answers the row
-    /// as it is now, if it was freed; owner, data and token stay in it.
+    /// Its holder learns of the loss with its next heartbeat, others may have the lock before; the first in line has it
+    /// next. Answers the row without its holder, if it was freed; owner, data and token stay in it.
     ///
     /// # Errors
     /// When the name cannot be, the server refuses or gives no answer.

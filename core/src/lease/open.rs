@@ -329,7 +329,8 @@ impl Open {
             Err(answer::Unreadable) => return Meaning::Unreadable,
         };
         self.line = line;
-        if let Some(ticket) = ticket.filter(|_| line != Line::Ours) {
+        let number = row.as_ref().and_then(|row| row.rvn);
+        if let Some(ticket) = ticket.filter(|_| line != Line::Ours && number != ticket) {
             self.forget(ticket);
         }
         self.seen(row, None)

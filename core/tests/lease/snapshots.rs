@@ -12,7 +12,8 @@ use pglock_core::{
 use crate::common::check;
 use crate::common::table::{Happening, Stage, check_transitions, fail};
 use crate::rig::{
-    Rig, foreign, foreign_ticket, free, granted, held_row, name_of, refused, secs, verdict,
+    Rig, foreign, foreign_ticket, free, granted, held_row, lined_up, name_of, refused, secs,
+    verdict,
 };
 
 #[test]
@@ -49,6 +50,8 @@ fn transitions() {
         ("waiting, first asked", waiting),
         ("waiting, watching a holder", watching),
         ("waiting for at most 10 s, watching", watching_for_a_time),
+        ("waiting, lining up", lining_up),
+        ("waiting in line", in_line),
         ("waiting, cancelled", cancelled),
         ("trying", trying),
         ("probing, first asked", probing),
@@ -98,6 +101,19 @@ fn watching_its_life(rig: &mut Rig) -> Command {
 
 fn look_at_holder(rig: &mut Rig, refused_to: &Command) -> Command {
     rig.rows(refused_to, vec![refused(foreign(1), 7_000)]);
+    rig.until_command()
+}
+
+/// Behind others, since it hears of nothing.
+fn lining_up(rig: &mut Rig) -> Command {
+    let look = watching(rig);
+    rig.rows(&look, vec![lined_up(foreign(1), 0)]);
+    rig.command()
+}
+
+fn in_line(rig: &mut Rig) -> Command {
+    let command = lining_up(rig);
+    rig.rows(&command, vec![lined_up(foreign(1), 2)]);
     rig.until_command()
 }
 
@@ -177,7 +193,8 @@ const HAPPENINGS: &[(&str, Happening)] = &[
     ("held by somebody else", |rig, command, _| {
         let row = match command.statement() {
             Statement::Acquire(_) => vec![refused(foreign(5), 7_000)],
-            Statement::Read(_) => vec![held_row(foreign(5), 7_000)],
+            Statement::Look(_) => vec![held_row(foreign(5), 7_000)],
+            Statement::LineUp(_) => vec![lined_up(foreign(5), 2)],
             Statement::Renew(_) => vec![verdict("a", "lost")],
             _ => vec![],
         };
@@ -185,8 +202,29 @@ const HAPPENINGS: &[(&str, Happening)] = &[
         true
     }),
     ("unchanged", |rig, command, _| {
-        let Statement::Read(_) = command.statement() else { return false };
+        let Statement::Look(_) = command.statement() else { return false };
         rig.rows(command, vec![held_row(foreign(1), 7_000)]);
+        true
+    }),
+    ("handed over to another", |rig, command, _| {
+        let ticket = foreign_ticket(5);
+        let row = match command.statement() {
+            Statement::Acquire(_) => refused(ticket, 7_000),
+            Statement::Look(_) => held_row(ticket, 7_000),
+            Statement::LineUp(_) => lined_up(ticket, 1),
+            _ => return false,
+        };
+        rig.rows(command, vec![row]);
+        true
+    }),
+    ("handed over to us", |rig, command, _| {
+        let (Statement::Look(Look { mine, .. }) | Statement::LineUp(LineUp { mine, .. })) =
+            command.statement()
+        else {
+            return false;
+        };
+        let Some(ticket) = mine.iter().find(|mine| mine.is_ticket()) else { return false };
+        rig.rows(command, vec![held_row(*ticket, 7_000)]);
         true
     }),
     ("free", |rig, command, _| {
@@ -195,7 +233,9 @@ const HAPPENINGS: &[(&str, Happening)] = &[
         true
     }),
     ("no row", |rig, command, _| {
-        let (Statement::Acquire(_) | Statement::Read(_)) = command.statement() else {
+        let (Statement::Acquire(_) | Statement::Look(_) | Statement::LineUp(_)) =
+            command.statement()
+        else {
             return false;
         };
         rig.rows(command, vec![]);
@@ -222,8 +262,9 @@ const fn statement(statement: &Statement) -> &'static str {
         Statement::Release(_) => "release",
         Statement::Renew(_) => "renew",
         Statement::Amend(_) => "amend",
-        Statement::Read(_) => "look",
-        _ => "?",
+        Statement::Look(_) => "look",
+        Statement::LineUp(_) => "line up",
+        _ => panic!("a statement without a name"),
     }
 }
 
