@@ -283,9 +283,9 @@ impl Client {
         if let Some(place) = unlocked(payload) {
             self.advisory.common.hint(place, self.now);
         }
-        let handed_over = handed_over(payload)
-            .and_then(|(ticket, name)| Some((ticket, LockName::new(name).ok()?)));
-        if let Some((ticket, name)) = handed_over.filter(|(_, name)| self.watched.contains(name)) {
+        if let Some((ticket, name)) = handed_over(payload)
+            && let Some(name) = self.watched.get(name).cloned()
+        {
             self.with_row(&name, |row, context| row.hint(ticket, context.now));
         }
     }

@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
 
 /// The longest name or owner, in characters: the width of the table's columns.
@@ -31,6 +32,13 @@ impl LockName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that a collection of names can be asked for a text.
+impl Borrow<str> for LockName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

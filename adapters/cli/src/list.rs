@@ -76,11 +76,9 @@ fn table(entries: &[Entry]) -> String {
     columns::aligned(head, entries.iter().map(row))
 }
 
-/// Whose a lock is that was handed over.
-const NEXT: &str = "whoever is next in line";
-
-fn unheld(entry: &Entry) -> &'static str {
-    if entry.is_handed_over() { NEXT } else { "-" }
+/// Whose a lock is that nobody holds.
+fn unheld(entry: &Entry, nobody: &'static str) -> &'static str {
+    if entry.is_handed_over() { "whoever is next in line" } else { nobody }
 }
 
 fn row(entry: &Entry) -> [String; 5] {
@@ -93,7 +91,7 @@ fn row(entry: &Entry) -> [String; 5] {
     let held = entry.is_held();
     [
         words::printable(&entry.name),
-        if held { words::owner(entry.owner.as_deref()) } else { unheld(entry).into() },
+        if held { words::owner(entry.owner.as_deref()) } else { unheld(entry, "-").into() },
         entry.token.map(|token| token.to_string()).unwrap_or_default(),
         entry.lease.filter(|_| held).map(words::span).unwrap_or_default(),
         glance,
@@ -107,10 +105,7 @@ fn facts(entry: &Entry) -> String {
     facts.push(if held {
         ("held by", owner)
     } else {
-        (
-            "held by",
-            format!("{}; last {owner}", if entry.is_handed_over() { NEXT } else { "nobody" }),
-        )
+        ("held by", format!("{}; last {owner}", unheld(entry, "nobody")))
     });
     facts.extend(entry.token.map(|token| ("token", token.to_string())));
     facts.extend(entry.lease.map(|lease| ("lease", words::span(lease))));

@@ -20,12 +20,17 @@ fn line_up(command: &Command) -> &LineUp {
     }
 }
 
-/// Somebody else holds the lock under this number; the client waits and listens. Answers the session, and with
-/// what it lines up.
-fn listening(rig: &mut Rig, rvn: Rvn) -> (SessionId, Command) {
+/// The client asks for a lock that somebody holds under this number.
+fn waits_for(rig: &mut Rig, rvn: Rvn) {
     rig.ask("a", Wait::ForEver);
     let first = rig.command();
     rig.rows(&first, vec![refused(rvn, 20_000)]);
+}
+
+/// Somebody else holds the lock under this number; the client waits and listens. Answers the session, and with
+/// what it lines up.
+fn listening(rig: &mut Rig, rvn: Rvn) -> (SessionId, Command) {
+    waits_for(rig, rvn);
     rig.waiting();
     let listen = rig.command();
     assert_eq!(listen.statement(), &Statement::Listen);
@@ -72,9 +77,7 @@ fn a_waiter_listens_lines_up_and_asks_when_it_is_told() {
 #[test]
 fn without_hints_nobody_listens() {
     let mut rig = Rig::new();
-    rig.ask("a", Wait::ForEver);
-    let first = rig.command();
-    rig.rows(&first, vec![refused(foreign(1), 20_000)]);
+    waits_for(&mut rig, foreign(1));
     rig.no_command();
     assert_eq!(rig.opened.len(), 1);
 }
@@ -138,9 +141,7 @@ fn where_too_many_wait_one_looks_before_the_next_try() {
 #[test]
 fn who_hears_of_nothing_lines_up_where_others_do() {
     let mut rig = Rig::new();
-    rig.ask("a", Wait::ForEver);
-    let first = rig.command();
-    rig.rows(&first, vec![refused(foreign(1), 20_000)]);
+    waits_for(&mut rig, foreign(1));
     let look = rig.until_command();
     rig.rows(&look, vec![held_row(foreign(1), 20_000)]);
     let look = rig.until_command();
@@ -300,9 +301,7 @@ fn what_is_told_to_others_changes_nothing() {
 #[test]
 fn a_go_client_tells_nobody_and_nobody_lines_up_for_its_row() {
     let mut rig = rig();
-    rig.ask("a", Wait::ForEver);
-    let first = rig.command();
-    rig.rows(&first, vec![refused(Rvn::new(5), 20_000)]);
+    waits_for(&mut rig, Rvn::new(5));
     rig.waiting();
     let listen = rig.command();
     rig.rows(&listen, vec![]);
@@ -313,9 +312,7 @@ fn a_go_client_tells_nobody_and_nobody_lines_up_for_its_row() {
 #[test]
 fn who_is_not_told_looks_and_asks_again_later() {
     let mut rig = rig();
-    rig.ask("a", Wait::ForEver);
-    let first = rig.command();
-    rig.rows(&first, vec![refused(foreign(1), 20_000)]);
+    waits_for(&mut rig, foreign(1));
     rig.waiting();
     let listen = rig.command();
     rig.answer(&listen, Outcome::Failed(error("0A000")));

@@ -7,7 +7,6 @@ use crate::Record;
 use crate::chronicle::Fact;
 use crate::oracle::{Careful, Verdict, broken};
 use crate::plan::{Scenario, nanos};
-use crate::process::Process;
 use crate::world::{Happening, World, stuck};
 
 impl World {
@@ -84,8 +83,7 @@ impl World {
             self.check_nobody_waits(index, name)?;
             let Some(grant) = self.oracle.ledger.current(index).filter(|_| held) else { continue };
             let fresh = grant.committed > self.healed_at && !grant.zombie;
-            let could = |process: &Process| process.who == grant.who && !process.clock_ends;
-            if fresh && self.processes.iter().any(could) {
+            if fresh && self.is_well(grant.who) {
                 return stuck(format!(
                     "L3: row {name} stays held by w{} {:?}, who has let it go",
                     grant.who, grant.lock
@@ -114,15 +112,17 @@ impl World {
     fn check_nobody_waits(&self, index: usize, name: &LockName) -> Verdict {
         let line = self.server.row(name).map_or(&[][..], |row| &row.waiters);
         let owner = |ticket: &Rvn| self.oracle.ledger.waits_in_line(index, *ticket, self.healed_at);
-        let is_there = |who: &usize| {
-            self.processes.iter().any(|process| process.who == *who && !process.clock_ends)
-        };
-        match line.iter().filter_map(owner).find(is_there) {
+        match line.iter().filter_map(owner).find(|who| self.is_well(*who)) {
             Some(who) => {
                 stuck(format!("L3: w{who} stays in the line of row {name}, but waits no more"))
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether a process has not crashed, and its clock goes on.
+    fn is_well(&self, who: usize) -> bool {
+        self.processes.iter().any(|process| process.who == who && !process.clock_ends)
     }
 
     pub(crate) fn check_shut_down(&mut self) -> Verdict {

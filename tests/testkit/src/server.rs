@@ -160,23 +160,12 @@ impl Server {
     /// the row and then finds another.
     #[must_use]
     pub fn begin(&self, statement: &Statement) -> Option<Record> {
-        match statement {
-            Statement::Acquire(Acquire { name, .. }) | Statement::LineUp(LineUp { name, .. }) => {
-                self.row(name).cloned()
-            }
-            Statement::Release(_)
-            | Statement::Renew(_)
-            | Statement::Amend(_)
-            | Statement::Evict(_)
-            | Statement::Look(_)
-            | Statement::Read(_)
-            | Statement::CreateTable
-            | Statement::CheckTable
-            | Statement::DropTable
-            | Statement::Listen
-            | Statement::AdvisoryHolders(_)
-            | _ => None,
-        }
+        let (Statement::Acquire(Acquire { name, .. }) | Statement::LineUp(LineUp { name, .. })) =
+            statement
+        else {
+            return None;
+        };
+        self.row(name).cloned()
     }
 
     /// Runs a statement that began when the row was as `seen`.

@@ -5,7 +5,16 @@ use std::time::Duration;
 
 use pglock_core::{Acquire, Rvn};
 
-use crate::actor::{Answer, Locks, acquire, release, renewal, rvn};
+use crate::actor::{Actor, Answer, Locks, acquire, release, renewal, rvn};
+
+/// What the second gets that has to wait for the first one's open transaction, once that is committed.
+async fn after_commit<T>(first: &Actor, second: &Actor, asks: impl Future<Output = T>) -> T {
+    let commit = async {
+        second.session.blocked(&first.session).await;
+        first.session.execute("COMMIT").await;
+    };
+    tokio::join!(asks, commit).0
+}
 
 #[tokio::test]
 async fn a_take_over_compares_again_after_waiting_for_a_heartbeat() {
@@ -14,11 +23,12 @@ async fn a_take_over_compares_again_after_waiting_for_a_heartbeat() {
     let token = holder.take("a", 1).await;
     holder.session.execute("BEGIN").await;
     holder.renew(vec![renewal("a", 1, 2)]).await.unwrap();
-    let (answer, ()) =
-        tokio::join!(other.acquire(Acquire { seen: Some(rvn(1)), ..acquire("a", 3) }), async {
-            other.session.blocked(&holder.session).await;
-            holder.session.execute("COMMIT").await;
-        });
+    let answer = after_commit(
+        &holder,
+        &other,
+        other.acquire(Acquire { seen: Some(rvn(1)), ..acquire("a", 3) }),
+    )
+    .await;
     assert_eq!(answer.unwrap().granted(), None);
     let row = holder.read("a").await.unwrap();
     assert_eq!((row.rvn, row.token), (Some(rvn(2)), Some(token)));
@@ -32,10 +42,7 @@ async fn a_free_row_is_compared_again_after_waiting_for_another_grant() {
     first.release(release("a", 1)).await.unwrap();
     first.session.execute("BEGIN").await;
     first.acquire(acquire("a", 2)).await.unwrap().granted().unwrap();
-    let (answer, ()) = tokio::join!(second.acquire(acquire("a", 3)), async {
-        second.session.blocked(&first.session).await;
-        first.session.execute("COMMIT").await;
-    });
+    let answer = after_commit(&first, &second, second.acquire(acquire("a", 3))).await;
     assert_eq!(answer.unwrap().granted(), None);
     assert_eq!(first.read("a").await.unwrap().rvn, Some(rvn(2)));
 }
@@ -48,10 +55,7 @@ async fn who_lines_up_while_the_row_is_freed_is_told_to_ask_again() {
     holder.take("a", 1).await;
     holder.session.execute("BEGIN").await;
     holder.release(release("a", 1)).await.unwrap();
-    let (answer, ()) = tokio::join!(waiter.line_up("a", 1), async {
-        waiter.session.blocked(&holder.session).await;
-        holder.session.execute("COMMIT").await;
-    });
+    let answer = after_commit(&holder, &waiter, waiter.line_up("a", 1)).await;
     assert_eq!(answer, None);
     assert_eq!(waiter.line_up("a", 1).await, Some((None, 0)));
 }
@@ -157,10 +161,7 @@ async fn a_row_that_another_client_inserts_meanwhile_is_not_taken() {
             "BEGIN; INSERT INTO locks (name, record_version_number, owner) VALUES ('a', 7, 'go')",
         )
         .await;
-    let (answer, ()) = tokio::join!(actor.acquire(acquire("a", 1)), async {
-        actor.session.blocked(&go.session).await;
-        go.session.execute("COMMIT").await;
-    });
+    let answer = after_commit(&go, &actor, actor.acquire(acquire("a", 1))).await;
     assert_eq!(answer.unwrap(), Answer::Nothing);
     assert_eq!(actor.read("a").await.unwrap().rvn, Some(Rvn::new(7)));
 }
@@ -172,11 +173,9 @@ async fn a_row_that_another_client_deletes_meanwhile_is_made_anew() {
     let (go, actor) = (locks.actor().await, locks.actor().await);
     actor.take("a", 1).await;
     go.session.execute("BEGIN; DELETE FROM locks").await;
-    let (answer, ()) =
-        tokio::join!(actor.acquire(Acquire { seen: Some(rvn(1)), ..acquire("a", 2) }), async {
-            actor.session.blocked(&go.session).await;
-            go.session.execute("COMMIT").await;
-        });
+    let answer =
+        after_commit(&go, &actor, actor.acquire(Acquire { seen: Some(rvn(1)), ..acquire("a", 2) }))
+            .await;
     assert_eq!(answer.unwrap().granted(), None);
     assert_eq!(actor.acquire(acquire("a", 2)).await.unwrap().granted(), Some(2));
 }
